@@ -22,3 +22,21 @@ export const systemClock: Clock = {
     }
   },
 };
+
+/** A signal that aborts after a while, and the way to call it off. */
+export interface Deadline {
+  readonly signal: AbortSignal;
+  /** Ends the wait; the signal then never aborts of itself. */
+  clear(): void;
+}
+
+/** An AbortSignal that aborts with `reason()` once `ms` have passed on `clock`. */
+export function deadline(clock: Clock, ms: number, reason: () => unknown): Deadline {
+  const controller = new AbortController();
+  const timer = new AbortController();
+  clock.sleep(ms, timer.signal).then(
+    () => controller.abort(reason()),
+    () => {},
+  );
+  return { signal: controller.signal, clear: () => timer.abort() };
+}
