@@ -1,0 +1,144 @@
+import type { ColumnType, Generated, Kysely } from 'kysely';
+import { sql } from 'kysely';
+
+/** Name of the credential table, as uniCloud has it. */
+export const CREDENTIAL_TABLE = 'opendb-open-data';
+
+/** A column left out on insert is null. */
+type Optional<T> = ColumnType<T | null, T | null | undefined, T | null>;
+
+/** Tables as Kysely sees them. Times are milliseconds since the Unix epoch. */
+export interface Tables {
+  [CREDENTIAL_TABLE]: {
+    _id: string;
+    value: string;
+    /** -1 for never. */
+    expired: number;
+    platform: Optional<string>;
+    appid: Optional<string>;
+    kind: Optional<string>;
+    epoch: Generated<number>;
+    issued_at: Optional<number>;
+    renew_at: Optional<number>;
+    /** 1 when it is renewed in the background. */
+    background: Generated<number>;
+    fingerprint: Optional<string>;
+    previous_value: Optional<string>;
+    previous_fingerprint: Optional<string>;
+    previous_expired: Optional<number>;
+  };
+  open_bridge_leases: { name: string; holder: string; expires_at: number };
+  open_bridge_budgets: { subject: string; period: string; used: number; last_at: number };
+  open_bridge_failures: {
+    id: string;
+    identity: string;
+    code: string;
+    errcode: number | null;
+    errmsg: string;
+    error_class: string;
+    hint: string | null;
+    failures: number;
+    failed_at: number;
+    retry_at: number;
+  };
+  open_bridge_settings: { name: string; value: string };
+}
+
+/** One step forward of the schema. Steps are never changed once released, only added to. */
+interface Migration {
+  readonly name: string;
+  up(db: Kysely<Tables>): Promise<void>;
+}
+
+/** All steps, oldest first. */
+export const MIGRATIONS: readonly Migration[] = [
+  {
+    name: '0001-first',
+    async up(db) {
+      await db.schema
+        .createTable(CREDENTIAL_TABLE)
+        .ifNotExists()
+        .addColumn('_id', 'varchar(512)', column => column.primaryKey())
+        .addColumn('value', 'text', column => column.notNull())
+        .addColumn('expired', 'bigint', column => column.notNull())
+        .addColumn('platform', 'varchar(32)')
+        .addColumn('appid', 'varchar(128)')
+        .addColumn('kind', 'varchar(32)')
+        .addColumn('epoch', 'bigint', column => column.notNull().defaultTo(0))
+        .addColumn('issued_at', 'bigint')
+        .addColumn('renew_at', 'bigint')
+        .addColumn('background', 'smallint', column => column.notNull().defaultTo(0))
+        .addColumn('fingerprint', 'varchar(32)')
+        .addColumn('previous_value', 'text')
+        .addColumn('previous_fingerprint', 'varchar(32)')
+        .addColumn('previous_expired', 'bigint')
+        .execute();
+      await db.schema
+        .createIndex('open_bridge_due')
+        .on(CREDENTIAL_TABLE)
+        .columns(['background', 'renew_at', '_id'])
+        .execute();
+      await db.schema
+        .createTable('open_bridge_leases')
+        .addColumn('name', 'varchar(512)', column => column.primaryKey())
+        .addColumn('holder', 'varchar(64)', column => column.notNull())
+        .addColumn('expires_at', 'bigint', column => column.notNull())
+        .execute();
+      await db.schema
+        .createTable('open_bridge_budgets')
+        .addColumn('subject', 'varchar(255)', column => column.notNull())
+        .addColumn('period', 'varchar(32)', column => column.notNull())
+        .addColumn('used', 'integer', column => column.notNull())
+        .addColumn('last_at', 'bigint', column => column.notNull())
+        .addPrimaryKeyConstraint('open_bridge_budgets_key', ['subject', 'period'])
+        .execute();
+      await db.schema
+        .createTable('open_bridge_failures')
+        .addColumn('id', 'varchar(512)', column => column.primaryKey())
+        .addColumn('identity', 'varchar(64)', column => column.notNull())
+        .addColumn('code', 'varchar(64)', column => column.notNull())
+        .addColumn('errcode', 'integer')
+        .addColumn('errmsg', 'text', column => column.notNull())
+        .addColumn('error_class', 'varchar(32)', column => column.notNull())
+        .addColumn('hint', 'text')
+        .addColumn('failures', 'integer', column => column.notNull())
+        .addColumn('failed_at', 'bigint', column => column.notNull())
+        .addColumn('retry_at', 'bigint', column => column.notNull())
+        .execute();
+      await db.schema
+        .createTable('open_bridge_settings')
+        .addColumn('name', 'varchar(128)', column => column.primaryKey())
+        .addColumn('value', 'text', column => column.notNull())
+        .execute();
+    },
+  },
+];
+
+const MIGRATION_TABLE = 'open_bridge_migrations';
+
+/**
+ * Brings the schema up to date. The caller holds whatever keeps other nodes out (an immediate
+ * transaction, an advisory lock) for as long as this runs. Throws when the database is newer than
+ * this program, because writing to it could lose what the newer one keeps there.
+ */
+export async function migrate(db: Kysely<Tables>): Promise<void> {
+  await db.schema
+    .createTable(MIGRATION_TABLE)
+    .ifNotExists()
+    .addColumn('name', 'varchar(128)', column => column.primaryKey())
+    .execute();
+  const done = await sql<{ name: string }>`select name from ${sql.table(MIGRATION_TABLE)}`.execute(db);
+  const applied = new Set(done.rows.map(row => row.name));
+  const known = new Set(MIGRATIONS.map(step => step.name));
+  const foreign = [...applied].filter(name => !known.has(name));
+  if (foreign.length > 0) {
+    throw new Error(
+      `the database was written by a newer version (${foreign.join(', ')}); upgrade this program or use another database`,
+    );
+  }
+  for (const step of MIGRATIONS) {
+    if (applied.has(step.name)) continue;
+    await step.up(db);
+    await sql`insert into ${sql.table(MIGRATION_TABLE)} (name) values (${step.name})`.execute(db);
+  }
+}
