@@ -1,0 +1,11 @@
+export { OptionError } from './checks.ts';
+export type { SimulatorClock } from './clock.ts';
+export type { AccountCounters, SimulatorCounters } from './counters.ts';
+export type { ActiveFault, FaultEffect, FaultRule, FaultScope } from './faults.ts';
+export type { AccountChange, AccountOptions, AccountType, SimulatorOptions } from './options.ts';
+export type { QuotaOptions } from './quotas.ts';
+export type { RidRecord } from './rid.ts';
+export { type Simulator, type SimulatorState, startSimulator } from './simulator.ts';
+export type { TicketType } from './tickets.ts';
+export type { SlotKind } from './token-slots.ts';
+export type { AccountView, SimulatorView, TokenView } from './views.ts';
