@@ -25,6 +25,9 @@ export const ERRORS = {
   METHOD_NOT_ALLOWED: { status: 405, errcode: 990405, errorType: 'RequestError', retryable: false },
   REQUEST_TIMEOUT: { status: 408, errcode: 990408, errorType: 'RequestError', retryable: true },
   REQUEST_TOO_LARGE: { status: 413, errcode: 990413, errorType: 'RequestError', retryable: false },
+  REQUEST_HEAD_TOO_LARGE: { status: 431, errcode: 990431, errorType: 'RequestError', retryable: false },
+  /** Seen in logs only: nobody is left to be told. */
+  CALLER_GONE: { status: 499, errcode: 990499, errorType: 'RequestError', retryable: false },
   BUDGET_EXHAUSTED: { status: 429, errcode: 990429, errorType: 'GatewayError', retryable: true },
   INTERNAL: { status: 500, errcode: 990500, errorType: 'GatewayError', retryable: false },
   UPSTREAM_UNREACHABLE: { status: 502, errcode: 990502, errorType: 'GatewayError', retryable: true },

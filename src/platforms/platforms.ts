@@ -11,7 +11,7 @@ const weixin = {
   errorRule: weixinErrorRule,
   pathCredential: weixinPathCredential,
   tokenParameter: 'access_token',
-  callerTokenParameters: ['access_token', 'cloudbase_access_token'],
+  callerTokenParameters: ['access_token', 'cloudbase_access_token', 'component_access_token'],
   pathBudgets: weixinPathBudgets,
 } as const satisfies Partial<Platform>;
 

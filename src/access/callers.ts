@@ -1,0 +1,198 @@
+import { hash } from 'node:crypto';
+import { BridgeError } from '../base/errors.ts';
+import type { App } from '../platforms/platform.ts';
+import type { AddressMatcher } from './addresses.ts';
+import { createAddressMatcher, isLoopback } from './addresses.ts';
+import type { AllowList } from './allow-list.ts';
+import { createAllowList } from './allow-list.ts';
+
+/** Every right a caller can have. `operate` includes the operator's share of the platform's budgets. */
+export const CALLER_SCOPES = ['call', 'credential:read', 'credential:report', 'operate'] as const;
+
+/** One right of a caller. */
+export type CallerScope = (typeof CALLER_SCOPES)[number];
+
+/** Whether a caller is handed real credentials or stand-ins that only this program understands. */
+export type CallerTokens = 'real' | 'virtual';
+
+/** Who is asking, and what they may do. */
+export interface Caller {
+  readonly name: string;
+  /** Names or appids of the apps it may act as; undefined means all. */
+  readonly apps: ReadonlySet<string> | undefined;
+  /** Paths it may call, within what the environment allows; undefined means no further narrowing. */
+  readonly allow: AllowList | undefined;
+  readonly scopes: ReadonlySet<CallerScope>;
+  readonly tokens: CallerTokens;
+}
+
+/** A caller as configured. */
+export interface CallerConfig {
+  readonly name: string;
+  /** SHA-256 of each accepted key, in hex; several at once while a key is being changed. */
+  readonly keys: readonly string[];
+  /** Peers taken for this caller without a key: exact IPv4 or IPv6 addresses, or CIDR ranges. */
+  readonly addresses: readonly string[];
+  readonly apps?: readonly string[] | undefined;
+  readonly allow?: readonly string[] | undefined;
+  /** Defaults to `call` and `credential:report`. */
+  readonly scopes?: readonly CallerScope[] | undefined;
+  readonly tokens: CallerTokens;
+}
+
+/** What a request says of who sent it. */
+export interface CallerProof {
+  /** The caller key in clear, when one was sent. */
+  readonly key?: string | undefined;
+  /** The peer's address as the socket gives it. */
+  readonly remoteAddress: string;
+  /** A web page in a browser sent it; see `isFromWebPage`. */
+  readonly fromWebPage?: boolean | undefined;
+}
+
+/** The configured callers. Replaced whole on reload. */
+export interface CallerDirectory {
+  /** The caller a request comes from; throws BridgeError CALLER_UNKNOWN otherwise. */
+  authenticate(proof: CallerProof): Caller;
+  all(): readonly Caller[];
+  /** Takes new callers over the old ones. Throws TypeError, changing nothing, when one is ill-formed. */
+  replace(configs: readonly CallerConfig[]): void;
+}
+
+const DEFAULT_SCOPES: readonly CallerScope[] = ['call', 'credential:report'];
+
+/** Who everyone on the same machine is until callers are configured. */
+const LOCAL_CALLER: Caller = {
+  name: 'local',
+  apps: undefined,
+  allow: undefined,
+  scopes: new Set(CALLER_SCOPES),
+  tokens: 'real',
+};
+
+/** Addresses remembered with what became of them; a bound on memory, not a promise. */
+const REMEMBERED_ADDRESSES = 4096;
+
+/** The form in which a caller key is configured and looked up: its SHA-256 in lower-case hex. */
+export function hashCallerKey(key: string): string {
+  return hash('sha256', key, 'hex');
+}
+
+/** Whether a caller may act as an app, whichever of its two names the caller was given. */
+export function mayActAs(caller: Caller, app: App): boolean {
+  return caller.apps === undefined || caller.apps.has(app.name) || caller.apps.has(app.appid);
+}
+
+/**
+ * Whether a gateway may listen on this address: a non-loopback one only when callers are configured,
+ * so that nobody runs an open relay by accident.
+ */
+export function mayListenOn(address: string, callers: readonly unknown[]): boolean {
+  return isLoopback(address) || callers.length > 0;
+}
+
+/**
+ * Makes a directory of callers. Keys are looked up by their hash, so the time taken tells nothing of
+ * how much of a guess was right. Throws TypeError when a caller is ill-formed.
+ */
+export function createCallerDirectory(configs: readonly CallerConfig[]): CallerDirectory {
+  let book = compile(configs);
+  return {
+    authenticate(proof) {
+      const caller = find(book, proof);
+      if (caller === LOCAL_CALLER && proof.fromWebPage) throw webPageRefused();
+      if (caller !== undefined) return caller;
+      throw refusal(book, proof);
+    },
+    all: () => book.callers,
+    replace(next) {
+      book = compile(next);
+    },
+  };
+}
+
+interface Book {
+  readonly callers: readonly Caller[];
+  readonly byKeyHash: ReadonlyMap<string, Caller>;
+  readonly byAddress: readonly (readonly [AddressMatcher, Caller])[];
+  /** What earlier look-ups by address found. */
+  readonly remembered: Map<string, Caller | undefined>;
+}
+
+function compile(configs: readonly CallerConfig[]): Book {
+  const byKeyHash = new Map<string, Caller>();
+  const byAddress: [AddressMatcher, Caller][] = [];
+  const callers = configs.map(config => {
+    const caller: Caller = {
+      name: config.name,
+      apps: config.apps && new Set(config.apps),
+      allow: config.allow && createAllowList(config.allow),
+      scopes: new Set(config.scopes ?? DEFAULT_SCOPES),
+      tokens: config.tokens,
+    };
+    for (const key of config.keys) {
+      const keyHash = key.toLowerCase();
+      if (!/^[0-9a-f]{64}$/.test(keyHash)) {
+        throw new TypeError(`caller ${config.name}: a key must be given as its SHA-256 in 64 hex digits`);
+      }
+      const owner = byKeyHash.get(keyHash);
+      if (owner !== undefined && owner !== caller) {
+        throw new TypeError(`callers ${owner.name} and ${config.name} have the same key`);
+      }
+      byKeyHash.set(keyHash, caller);
+    }
+    if (config.addresses.length > 0) byAddress.push([createAddressMatcher(config.addresses), caller]);
+    return caller;
+  });
+  return { callers, byKeyHash, byAddress, remembered: new Map() };
+}
+
+function find(book: Book, { key, remoteAddress }: CallerProof): Caller | undefined {
+  // A key that is sent must be right: falling back to the address would hide a rotated or mistyped key.
+  if (key !== undefined && book.callers.length > 0) return book.byKeyHash.get(hashCallerKey(key));
+  const known = book.remembered.get(remoteAddress);
+  if (known !== undefined || book.remembered.has(remoteAddress)) return known;
+  const found = findByAddress(book, remoteAddress);
+  if (book.remembered.size >= REMEMBERED_ADDRESSES) book.remembered.clear();
+  book.remembered.set(remoteAddress, found);
+  return found;
+}
+
+function findByAddress(book: Book, remoteAddress: string): Caller | undefined {
+  if (book.callers.length === 0) return isLoopback(remoteAddress) ? LOCAL_CALLER : undefined;
+  return book.byAddress.find(([addresses]) => addresses.matches(remoteAddress))?.[1];
+}
+
+function webPageRefused(): BridgeError {
+  return new BridgeError(
+    'CALLER_UNKNOWN',
+    'requests of web pages are refused while no callers are configured',
+    {
+      hint: 'call from a program instead of a browser, or configure a caller and send its key as the x-bridge-key header',
+    },
+  );
+}
+
+function refusal(book: Book, { key, remoteAddress }: CallerProof): BridgeError {
+  if (book.callers.length === 0) {
+    return new BridgeError(
+      'CALLER_UNKNOWN',
+      `no callers are configured and ${remoteAddress} is not this machine`,
+      {
+        hint: 'add this caller under "callers" in the configuration, then send its key as the x-bridge-key header',
+      },
+    );
+  }
+  if (key !== undefined) {
+    return new BridgeError('CALLER_UNKNOWN', 'the x-bridge-key that was sent belongs to no caller', {
+      hint: 'send a key listed under "callers" in the configuration; a key that was rotated out is no longer accepted',
+    });
+  }
+  return new BridgeError(
+    'CALLER_UNKNOWN',
+    `no caller key was sent and ${remoteAddress} is no caller's address`,
+    {
+      hint: 'send the caller key as the x-bridge-key header, or add the address under "callers" in the configuration',
+    },
+  );
+}
