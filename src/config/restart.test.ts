@@ -1,0 +1,35 @@
+import { expect, test } from 'vitest';
+import { checkConfig } from './load.ts';
+import { restartNeeded } from './restart.ts';
+import type { Settings } from './settings.ts';
+
+const key = (byte: number): string => Buffer.alloc(32, byte).toString('base64');
+
+function settings(config: object): Settings {
+  const text = JSON.stringify({ storage: { sealKey: key(1) }, ...config });
+  const check = checkConfig({ path: '/open-bridge.json', env: {}, readFile: () => text });
+  if (check.settings === undefined) throw new TypeError(JSON.stringify(check.faults));
+  return check.settings;
+}
+
+test.each([
+  ['nothing', {}, []],
+  [
+    'what is read anew at every call',
+    { log: { level: 'debug' }, gateway: { timeoutMs: 1 }, openapi: { enabled: false } },
+    [],
+  ],
+  ['another upstream', { upstream: { weixin: 'http://127.0.0.1:1' } }, []],
+  ['another seal key', { storage: { sealKey: key(2) } }, ['storage.sealKey']],
+  ['one more seal key', { storage: { sealKey: [key(1), key(2)] } }, ['storage.sealKey']],
+  ['the database', { storage: { sealKey: key(1), database: 'sqlite:x' } }, ['storage.database']],
+  ['the key format', { storage: { sealKey: key(1), keyFormat: 'appid' } }, ['storage.keyFormat']],
+  [
+    'both addresses',
+    { listen: { control: '127.0.0.1:1', gateway: null } },
+    ['listen.control', 'listen.gateway'],
+  ],
+  ['the connections', { gateway: { connectionsPerOrigin: 3 } }, ['gateway.connectionsPerOrigin']],
+])('%s', (_, after, names) => {
+  expect(restartNeeded(settings({}), settings(after))).toEqual(names);
+});

@@ -1,0 +1,41 @@
+import type { CallerConfig } from '../access/callers.ts';
+import type { Secret } from '../base/secret.ts';
+import type { KeyFormat } from '../credentials/keys.ts';
+import type { GatewaySettings } from '../gateway/settings.ts';
+import type { App } from '../platforms/platform.ts';
+
+/** Least severity that is logged. */
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
+
+/** An address to listen on. Port 0 takes any free port. */
+export interface ListenAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Where state lives and how it is sealed. */
+export interface StorageSettings {
+  /** `path` is absolute, or `:memory:`. */
+  readonly database: { readonly kind: 'sqlite'; readonly path: string };
+  /** Base64 of 32 bytes each: the first seals, all open. */
+  readonly sealKeys: readonly Secret[];
+  /** Which id stands in the names of stored credentials. */
+  readonly keyFormat: KeyFormat;
+}
+
+/** The configuration after loading: checked, completed with defaults, secrets wrapped. */
+export interface Settings {
+  readonly apps: readonly App[];
+  readonly openapi: { readonly enabled: boolean; readonly allow: readonly string[] };
+  /** Keys are hashed; see `hashCallerKey`. */
+  readonly callers: readonly CallerConfig[];
+  readonly storage: StorageSettings;
+  /** `gateway` is undefined when it is switched off. */
+  readonly listen: { readonly control: ListenAddress; readonly gateway: ListenAddress | undefined };
+  /** Origins of the platforms' APIs, without a trailing slash. */
+  readonly upstream: GatewaySettings['upstream'];
+  readonly gateway: GatewaySettings;
+  /** Hashes as those of caller keys. With none, the server makes a key at first start. */
+  readonly admin: { readonly keyHashes: readonly string[] };
+  readonly log: { readonly level: LogLevel };
+}
