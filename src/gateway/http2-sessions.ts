@@ -1,0 +1,202 @@
+import type { ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
+import { constants, performServerHandshake } from 'node:http2';
+import { Readable } from 'node:stream';
+import type { TLSSocket } from 'node:tls';
+import type { Clock } from '../base/clock.ts';
+import type { Log } from '../base/log.ts';
+import type { Answer, Call, RawHeaders } from './call.ts';
+import type { Gateway } from './gateway.ts';
+import { DEAD_SOCKET_MS, LINGER_MS, MAX_HEAD_BYTES, tunnelRefused } from './http-listener.ts';
+import { http2AnswerHeaders, readHttp2Head } from './http2-headers.ts';
+
+/** What HTTP/2 is served with. */
+export interface Http2Options {
+  readonly gateway: Gateway;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** How long a connection without requests is kept, in milliseconds. */
+  readonly keepAliveTimeoutMs: number;
+}
+
+/** Serves HTTP/2 on connections that were accepted elsewhere. */
+export interface Http2Sessions {
+  serve(socket: TLSSocket): void;
+  /** Takes no new requests; connections end when the requests under way are answered. */
+  close(): void;
+}
+
+/** Requests at once on one connection; a caller that wants more waits, or opens another. */
+const MAX_STREAMS = 256;
+
+/** What may be on its way to us on one connection, whatever the number of requests. */
+const CONNECTION_WINDOW_BYTES = 1024 * 1024;
+
+/**
+ * Limits of a connection. Those on resets (CVE-2023-44487), on pings and settings to be acknowledged
+ * (CVE-2019-9512, -9515) and on continued heads (CVE-2024-27983) are kept by nghttp2.
+ */
+const SESSION_OPTIONS = {
+  settings: { maxConcurrentStreams: MAX_STREAMS, maxHeaderListSize: MAX_HEAD_BYTES, enablePush: false },
+  // The size limit, which counts 32 bytes for each header, is to be the only one, as in HTTP/1.1.
+  maxHeaderListPairs: MAX_HEAD_BYTES / 32,
+  // Enough for every stream to have a full window of its answer waiting.
+  maxSessionMemory: 32,
+  maxSessionInvalidFrames: 100,
+  maxSessionRejectedStreams: 100,
+  maxSettings: 16,
+  streamResetBurst: 1000,
+  streamResetRate: 100,
+  // The platform's headers are passed on as they come, doubled ones included.
+  strictSingleValueFields: false,
+};
+
+const { NGHTTP2_NO_ERROR, NGHTTP2_CANCEL, NGHTTP2_INTERNAL_ERROR } = constants;
+
+/** Statuses whose answers have no body (RFC 9110, section 6.4.1), besides those to HEAD. */
+const BODILESS: ReadonlySet<number> = new Set([204, 205, 304]);
+
+/** Makes the HTTP/2 side of a listener (RFC 9113): each stream becomes a call of the gateway. */
+export function createHttp2Sessions(options: Http2Options): Http2Sessions {
+  const { gateway, clock, log, keepAliveTimeoutMs } = options;
+  const sessions = new Set<ServerHttp2Session>();
+  let closing = false;
+
+  /** Gives the peer a moment to close the connection, then does it without the peer. */
+  const dismiss = (socket: TLSSocket): void => {
+    const done = new AbortController();
+    socket.once('close', () => done.abort());
+    clock.sleep(LINGER_MS, done.signal).then(
+      () => socket.destroy(),
+      () => {},
+    );
+  };
+
+  const serve = (socket: TLSSocket): void => {
+    socket.on('error', () => {});
+    if (closing) {
+      socket.destroy();
+      return;
+    }
+    const remoteAddress = socket.remoteAddress ?? '';
+    const session = performServerHandshake(socket, SESSION_OPTIONS);
+    session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
+    sessions.add(session);
+    let streams = 0;
+
+    socket.once('finish', () => dismiss(socket));
+    session.once('close', () => sessions.delete(session));
+    // By then Node has ended the session and with it every stream, each of which says so itself.
+    session.on('error', () => dismiss(socket));
+    session.on('timeout', () => {
+      if (streams > 0) {
+        socket.destroy();
+        return;
+      }
+      session.close();
+      dismiss(socket);
+    });
+    session.setTimeout(keepAliveTimeoutMs);
+    session.on('stream', (stream, _headers, _flags, rawHeaders) => {
+      if (streams === 0) session.setTimeout(DEAD_SOCKET_MS);
+      streams += 1;
+      stream.once('close', () => {
+        streams -= 1;
+        if (streams === 0 && !session.destroyed) session.setTimeout(keepAliveTimeoutMs);
+      });
+      onStream(stream, rawHeaders, remoteAddress);
+    });
+  };
+
+  const onStream = (stream: ServerHttp2Stream, rawHeaders: RawHeaders, remoteAddress: string): void => {
+    stream.on('error', () => {});
+    const { method, target, headers, awaits } = readHttp2Head(rawHeaders, stream.endAfterHeaders);
+    if (method === 'CONNECT') {
+      gateway.refuse(tunnelRefused(), remoteAddress).then(
+        answer => send(stream, answer),
+        () => stream.close(NGHTTP2_INTERNAL_ERROR),
+      );
+      return;
+    }
+    const call = gateway.open({
+      method,
+      target,
+      headers,
+      body: stream,
+      remoteAddress,
+      sendContinue: awaits ? () => sendContinue(stream) : undefined,
+    });
+    // A stream that waits for its peer's window can be dead while its connection is busy with others.
+    stream.setTimeout(DEAD_SOCKET_MS, () => stream.close(NGHTTP2_CANCEL));
+    stream.once('close', () => {
+      if (!stream.headersSent || !stream.writableFinished || stream.rstCode !== NGHTTP2_NO_ERROR)
+        gateway.abandon(call);
+    });
+    gateway.handle(call).then(
+      answer => send(stream, answer, call),
+      error => {
+        log.error(
+          { seqid: call.seqid, error: error instanceof Error ? error.name : 'unknown' },
+          'the gateway failed',
+        );
+        stream.close(NGHTTP2_INTERNAL_ERROR);
+      },
+    );
+  };
+
+  const send = (stream: ServerHttp2Stream, answer: Answer, call?: Call): void => {
+    const { body, status } = answer;
+    const bodiless = stream.headRequest || BODILESS.has(status) || body === undefined;
+    if (stream.destroyed || stream.closed || call?.callerGone === true) {
+      if (body instanceof Readable) body.destroy();
+      return;
+    }
+    try {
+      stream.respond(http2AnswerHeaders(answer), { endStream: bodiless });
+    } catch (error) {
+      // A status or a header that HTTP/1.1 let through and HTTP/2 has no form for.
+      log.warn({ seqid: call?.seqid, status, err: error }, 'the answer cannot be sent over HTTP/2');
+      if (body instanceof Readable) body.destroy();
+      stream.close(NGHTTP2_INTERNAL_ERROR);
+      return;
+    }
+    if (body instanceof Readable) {
+      if (bodiless) body.destroy();
+      else {
+        body.on('error', () => stream.close(NGHTTP2_INTERNAL_ERROR));
+        body.pipe(stream);
+      }
+    } else if (!bodiless) stream.end(body);
+    if (!stream.readableEnded) readAway(stream);
+  };
+
+  /**
+   * What the caller still sends is thrown away. If that goes on after the answer is out, it is told that
+   * it may stop, without an error (RFC 9113, section 8.1): some clients would drop the answer at once.
+   */
+  const readAway = (stream: ServerHttp2Stream): void => {
+    const done = new AbortController();
+    stream.once('close', () => done.abort());
+    const linger = (): void => {
+      stream.resume();
+      clock.sleep(LINGER_MS, done.signal).then(
+        () => stream.close(NGHTTP2_NO_ERROR),
+        () => {},
+      );
+    };
+    if (stream.writableFinished) linger();
+    else stream.once('finish', linger);
+  };
+
+  return {
+    serve,
+    close() {
+      closing = true;
+      for (const session of sessions) session.close();
+    },
+  };
+}
+
+function sendContinue(stream: ServerHttp2Stream): void {
+  if (!stream.destroyed && !stream.closed && !stream.headersSent)
+    stream.additionalHeaders({ ':status': 100 });
+}

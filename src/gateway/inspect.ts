@@ -1,0 +1,76 @@
+import type { Log } from '../base/log.ts';
+import type { Authority, Credential } from '../credentials/credentials.ts';
+import { readVerdict } from './answer-verdict.ts';
+import type { Answer, Call, Stage } from './call.ts';
+import { untilFault } from './call.ts';
+
+/** What inspecting needs. */
+export interface InspectOptions {
+  readonly authority: Authority;
+  readonly log: Log;
+}
+
+/**
+ * Looks into small JSON answers. When the platform refuses the credential we put in, has it replaced and
+ * sends the call once more; whatever comes back then is the answer. An answer that cannot be mended goes
+ * to the caller as it is.
+ */
+export function inspect({ authority, log }: InspectOptions): Stage {
+  return next => async call => {
+    try {
+      const answer = await next(call);
+      const errcode = note(call, answer);
+      if (errcode === undefined || !call.injects || !isTokenRefusal(call, errcode)) return answer;
+      const repaired = await repair(call, errcode, authority, log);
+      if (repaired === undefined) return answer;
+      call.replayed = true;
+      call.credential = repaired;
+      call.answerBytes = 0;
+      const second = await next(call);
+      note(call, second);
+      return second;
+    } finally {
+      call.requestBody?.release();
+    }
+  };
+}
+
+/** Notes the verdict of an answer for the record. */
+function note(call: Call, answer: Answer): number | undefined {
+  const verdict = readVerdict(answer);
+  call.errcode = verdict?.errcode;
+  call.rid = verdict?.rid;
+  return verdict?.errcode;
+}
+
+function isTokenRefusal(call: Call, errcode: number): boolean {
+  return errcode !== 0 && call.platform?.errorRule(errcode).class === 'token';
+}
+
+/** A credential other than the refused one, with the body ready to be sent again; undefined when there is none. */
+async function repair(
+  call: Call,
+  errcode: number,
+  authority: Authority,
+  log: Log,
+): Promise<Credential | undefined> {
+  const refused = call.credential;
+  if (refused === undefined) return undefined;
+  const { fingerprint } = refused.value;
+  const about = { seqid: call.seqid, app: refused.ref.app.name, fingerprint, errcode };
+  try {
+    const report = authority.report(refused.ref, { fingerprint, errcode, observedBy: 'gateway' });
+    const { credential, outcome, reason } = await untilFault(call, report);
+    log.info({ ...about, outcome, reason }, 'the platform refused a credential');
+    if (outcome === 'kept' || credential.value.fingerprint === fingerprint) return undefined;
+    if (call.requestBody !== undefined && !(await call.requestBody.rewind())) return undefined;
+    return credential;
+  } catch (error) {
+    // The platform's own refusal tells the caller more than our failure to mend it.
+    log.warn(
+      { ...about, reason: error instanceof Error ? error.message : 'unknown' },
+      'a refused credential was not replaced',
+    );
+    return undefined;
+  }
+}

@@ -1,0 +1,140 @@
+import { gzipSync } from 'node:zlib';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import type { TestGateway, TestGatewayOptions } from './gateway.fixture.ts';
+import { callThrough, createTestAuthority, SHOP, startGateway } from './gateway.fixture.ts';
+import { createGateway } from './gateway.ts';
+import type { Respond, TestUpstream } from './wire.fixture.ts';
+import { startUpstream } from './wire.fixture.ts';
+
+const OK: Respond = (_req, res) => {
+  res.setHeader('content-type', 'application/json');
+  res.end('{"errcode":0,"errmsg":"ok"}');
+};
+
+async function setup(
+  options: Omit<TestGatewayOptions, 'origin'> = {},
+  respond: Respond = OK,
+): Promise<{ gw: TestGateway; up: TestUpstream }> {
+  const up = await startUpstream(respond);
+  const gw = await startGateway({ origin: up.origin, ...options });
+  onTestFinished(async () => {
+    await gw.close();
+    await up.close();
+  });
+  return { gw, up };
+}
+
+describe('recording', () => {
+  const RID = '65a1b2c3-0f0f0f0f-1a2b3c4d';
+
+  test('every answer has an id of its own, and a record under it', async () => {
+    const { gw } = await setup({ allow: ['/wxa/x'] }, (_req, res) => {
+      res.setHeader('x-openapi-seqid', 'of-another-gateway');
+      res.setHeader('content-encoding', 'gzip');
+      res.end(gzipSync(`{"errcode":48001,"errmsg":"api unauthorized, rid: ${RID}"}`));
+    });
+    const one = await callThrough(gw, '/wxa/x?openid=o', { method: 'POST', body: 'abc' });
+    const two = await callThrough(gw, '/wxa/y');
+    const ids = [one, two].map(each => each.headers['x-openapi-seqid']);
+    expect(new Set(ids).size).toBe(2);
+    expect(ids[0]).toMatch(/^[0-9a-f]+-[0-9a-f]{16}$/);
+    expect(gw.records).toEqual([
+      {
+        seqid: ids[0],
+        startedAt: expect.any(Number),
+        durationMs: expect.any(Number),
+        upstreamMs: expect.any(Number),
+        method: 'POST',
+        path: '/wxa/x',
+        remoteAddress: '127.0.0.1',
+        caller: 'local',
+        platform: 'weixin-mp',
+        app: 'shop',
+        appid: SHOP.appid,
+        injected: true,
+        credential: expect.stringMatching(/^[0-9a-f]{16}$/),
+        status: 200,
+        errcode: 48001,
+        rid: RID,
+        failure: undefined,
+        replayed: false,
+        requestBytes: 3,
+        answerBytes: expect.any(Number),
+        end: 'whole',
+      },
+      expect.objectContaining({
+        seqid: ids[1],
+        status: 403,
+        errcode: 85107,
+        failure: 'PATH_NOT_LISTED',
+        injected: true,
+      }),
+    ]);
+    expect(gw.log.lines.filter(line => line.message === 'call')).toHaveLength(2);
+  });
+
+  test('nothing secret or personal is logged, recorded or answered', async () => {
+    const { gw } = await setup({ allow: ['/wxa/*', '/cgi-bin/*'] }, (req, res) => {
+      if (req.url?.startsWith('/wxa/refused')) res.end(`{"errcode":40001,"errmsg":"${req.url}"}`);
+      else if (req.url?.startsWith('/wxa/cut')) req.socket.destroy();
+      else res.end('{"openid":"canary-openid","errcode":0}');
+    });
+    const answers = [];
+    for (const path of [
+      '/wxa/x',
+      '/wxa/cut',
+      '/wxa/x%00',
+      '/sns/x',
+      '/other',
+      '/cgi-bin/component/x',
+      '/_/x',
+      '/wxa/x?from_appid=nobody&canary-openid',
+    ]) {
+      const target = `${path}${path.includes('?') ? '&' : '?'}openid=canary-openid`;
+      answers.push(
+        await callThrough(gw, target, {
+          method: 'POST',
+          body: '{"openid":"canary-openid"}',
+          headers: { 'x-bridge-key': 'canary-key' },
+        }),
+      );
+    }
+    gw.authority.mode = 'fail';
+    answers.push(await callThrough(gw, '/wxa/refused?openid=canary-openid', { method: 'POST' }));
+    gw.authority.failure = new Error('while fetching ?openid=canary-openid');
+    answers.push(await callThrough(gw, '/wxa/x?openid=canary-openid'));
+    expect(answers.map(each => each.status)).toEqual([200, 502, 400, 200, 403, 503, 404, 404, 200, 500]);
+    const told = answers
+      .filter(each => each.status !== 200)
+      .map(each => each.text + JSON.stringify(each.headers));
+    for (const text of [...told, gw.log.text(), JSON.stringify(gw.records)])
+      expect(text).not.toMatch(/canary/);
+  });
+});
+
+test('settings that cannot be used are named when the gateway is made', async () => {
+  const { gw } = await setup();
+  const make = (change: object) => () =>
+    createGateway({
+      platforms: new Map(),
+      apps: gw.apps,
+      access: gw.access,
+      authority: createTestAuthority(),
+      takeBudget: async () => {},
+      settings: () => ({ ...gw.live.settings, ...change }),
+      clock: { now: () => 0, sleep: async () => {} },
+      randomHex: () => '00',
+      log: gw.log,
+      tmpDir: '/tmp',
+    });
+  expect(make({ timeoutMs: 0 })).toThrow('gateway.timeoutMs must be a whole number of at least 1');
+  expect(make({ connectionsPerOrigin: 0.5 })).toThrow('gateway.connectionsPerOrigin');
+  expect(make({ upstream: { weixin: 'api.weixin.qq.com' } })).toThrow(
+    'upstream.weixin must be an absolute URL',
+  );
+  expect(make({ upstream: { weixin: 'ftp://api.weixin.qq.com' } })).toThrow(
+    'upstream.weixin must begin with http',
+  );
+  expect(make({ upstream: { weixin: 'https://u:canary@h' } })).toThrow(/^(?!.*canary).*user name/);
+  expect(make({ upstream: { weixin: 'https://h/path' } })).toThrow('without path');
+});
