@@ -1,0 +1,24 @@
+/** What a command may use of the outside world. */
+export interface CliContext {
+  readonly version: string;
+  /** Names this process: `host:pid`. */
+  readonly instance: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly tmpDir: string;
+  /** Prints a line for the user. */
+  readonly out: (text: string) => void;
+  /** Prints a line of trouble. */
+  readonly err: (text: string) => void;
+  readonly onSignal: (signal: 'SIGINT' | 'SIGTERM' | 'SIGHUP', act: () => void) => void;
+  readonly exit: (code: number) => void;
+}
+
+/** Prints a result: as JSON for scripts, or as lines for people. */
+export function print(
+  context: CliContext,
+  asJson: boolean | undefined,
+  value: unknown,
+  lines: () => string[],
+): void {
+  context.out(asJson ? JSON.stringify(value) : lines().join('\n'));
+}

@@ -1,0 +1,124 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { fastify } from 'fastify';
+import type { z } from 'zod';
+import type { CallerDirectory } from '../access/callers.ts';
+import { asBridgeError, BridgeError } from '../base/errors.ts';
+import type { Log } from '../base/log.ts';
+import { errorBodyOf } from '../contract/errors.ts';
+import { openapiDocument } from '../contract/openapi.ts';
+import { ROUTES, type Route, type RouteName } from '../contract/routes.ts';
+import type { AdminKeys } from './admin-keys.ts';
+import { type Identity, identify } from './identity.ts';
+
+/** The control API takes small JSON only. */
+const BODY_LIMIT = 1024 * 1024;
+const REQUEST_TIMEOUT_MS = 30_000;
+
+/** What a handler is given: the checked body and who asks. Public routes come without an identity. */
+export interface ControlRequest<Body> {
+  readonly body: Body;
+  readonly identity: Identity | undefined;
+}
+
+type BodyOf<Name extends RouteName> = (typeof ROUTES)[Name] extends {
+  readonly body: infer Schema extends z.ZodType;
+}
+  ? z.output<Schema>
+  : undefined;
+
+/** A handler's answer, checked at compile time against the contract. A number replaces the status 200. */
+export type Handler<Name extends RouteName> = (
+  request: ControlRequest<BodyOf<Name>>,
+) => Promise<{ readonly status?: number; readonly answer: z.input<(typeof ROUTES)[Name]['answer']> }>;
+
+/** One handler for each route of the contract. */
+export type Handlers = { readonly [Name in RouteName]: Handler<Name> };
+
+/** What the control server is made of. */
+export interface ControlDeps {
+  readonly handlers: Handlers;
+  readonly admin: AdminKeys;
+  readonly callers: CallerDirectory;
+  readonly version: string;
+  readonly newRequestId: () => string;
+  readonly log: Log;
+}
+
+/** Builds the control server; the caller makes it listen. Every route comes from the contract. */
+export function createControl({
+  handlers,
+  admin,
+  callers,
+  version,
+  newRequestId,
+  log,
+}: ControlDeps): FastifyInstance {
+  const server = fastify({
+    bodyLimit: BODY_LIMIT,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    genReqId: newRequestId,
+    logger: false,
+    routerOptions: { ignoreTrailingSlash: true },
+  });
+
+  const document = openapiDocument(version);
+  server.get('/v1/openapi.json', () => document);
+
+  for (const name of Object.keys(ROUTES) as RouteName[]) {
+    const route: Route = ROUTES[name];
+    const handler = handlers[name] as Handler<RouteName>;
+    server.route({
+      method: route.method,
+      url: route.url,
+      async handler(request, reply) {
+        const identity =
+          route.access === 'public' ? undefined : identify(request, route.access, { admin, callers });
+        const body = checked(route, request) as never;
+        const { status = 200, answer } = await handler({ body, identity });
+        reply.code(status);
+        return answer;
+      },
+    });
+  }
+
+  server.setNotFoundHandler(request => {
+    throw new BridgeError('NOT_FOUND', `there is no ${request.method} ${pathOf(request)} here`, {
+      hint: 'GET /v1/openapi.json lists what there is',
+    });
+  });
+
+  server.setErrorHandler((error, request, reply) => {
+    const told = fromFastify(error);
+    const { status } = told.traits;
+    const fields = { request_id: request.id, method: request.method, path: pathOf(request), code: told.code };
+    if (status >= 500) log.error({ ...fields, err: error }, 'control request failed');
+    else log.debug({ ...fields, reason: told.message }, 'control request refused');
+    if (told.retryAfterMs !== undefined) reply.header('retry-after', Math.ceil(told.retryAfterMs / 1000));
+    reply.code(status).send(errorBodyOf(told, request.id));
+  });
+  return server;
+}
+
+function checked(route: Route, request: FastifyRequest): unknown {
+  if (route.body === undefined) return undefined;
+  const outcome = route.body.safeParse(request.body);
+  if (outcome.success) return outcome.data;
+  const faults = outcome.error.issues.map(issue => `${issue.path.join('.') || 'body'}: ${issue.message}`);
+  throw new BridgeError('REQUEST_MALFORMED', `the request body does not fit: ${faults.join('; ')}`, {
+    hint: 'send JSON with content-type application/json; GET /v1/openapi.json describes it',
+  });
+}
+
+/** Fastify's own refusals (bad JSON, too large, wrong media type) in our words. */
+function fromFastify(error: unknown): BridgeError {
+  if (error instanceof BridgeError) return error;
+  const status = Number((error as { statusCode?: unknown }).statusCode ?? 500);
+  if (status === 413)
+    return new BridgeError('REQUEST_TOO_LARGE', `the request body is larger than ${BODY_LIMIT} bytes`);
+  if (status >= 400 && status < 500) return new BridgeError('REQUEST_MALFORMED', (error as Error).message);
+  return asBridgeError(error);
+}
+
+function pathOf(request: FastifyRequest): string {
+  return request.url.split('?', 1)[0] ?? '';
+}

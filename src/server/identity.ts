@@ -1,0 +1,51 @@
+import type { FastifyRequest } from 'fastify';
+import { isFromWebPage } from '../access/browser.ts';
+import type { Caller, CallerDirectory } from '../access/callers.ts';
+import { mayActAs } from '../access/callers.ts';
+import { BridgeError } from '../base/errors.ts';
+import type { RouteAccess } from '../contract/routes.ts';
+import type { App } from '../platforms/platform.ts';
+import type { AdminKeys } from './admin-keys.ts';
+
+/** Who stands behind a control request. */
+export type Identity = { readonly type: 'admin' } | { readonly type: 'caller'; readonly caller: Caller };
+
+/** Finds out who asks and whether the route is theirs to call; throws CALLER_UNKNOWN or CALLER_FORBIDDEN. */
+export function identify(
+  request: FastifyRequest,
+  access: Exclude<RouteAccess, 'public'>,
+  deps: { readonly admin: AdminKeys; readonly callers: CallerDirectory },
+): Identity {
+  const bearer = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '')?.[1];
+  if (bearer !== undefined) {
+    if (deps.admin.accepts(bearer)) return { type: 'admin' };
+    throw new BridgeError('CALLER_UNKNOWN', 'the bearer key is not an admin key', {
+      hint: 'admin keys are set in admin.keys; with none set, one was made and printed at the first start',
+    });
+  }
+  if (access === 'admin') {
+    throw new BridgeError('CALLER_UNKNOWN', 'this needs an admin key', {
+      hint: 'send it as authorization: Bearer <admin key>',
+    });
+  }
+  const key = request.headers['x-bridge-key'];
+  const caller = deps.callers.authenticate({
+    ...(typeof key === 'string' && { key }),
+    remoteAddress: request.socket.remoteAddress ?? '',
+    fromWebPage: isFromWebPage({
+      secFetchSite: request.headers['sec-fetch-site']?.toString(),
+      origin: request.headers.origin,
+    }),
+  });
+  if (!caller.scopes.has(access.scope)) {
+    throw new BridgeError('CALLER_FORBIDDEN', `caller ${caller.name} has no scope ${access.scope}`, {
+      hint: `add "${access.scope}" to callers[${caller.name}].scopes in the configuration`,
+    });
+  }
+  return { type: 'caller', caller };
+}
+
+/** Whether an identity may see and touch an app. */
+export function mayTouch(identity: Identity, app: App): boolean {
+  return identity.type === 'admin' || mayActAs(identity.caller, app);
+}
