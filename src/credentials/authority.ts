@@ -103,15 +103,21 @@ export function createAuthority(
   function remember(held: Held): Held {
     const name = credentialName(held.credential.ref);
     const known = memory.get(name);
-    // A replica's late answer must not bring back an older value.
-    const newest =
-      known !== undefined && known.held.credential.epoch > held.credential.epoch ? known.held : held;
+    const newest = known !== undefined && supersedes(known.held, held) ? known.held : held;
     memory.set(name, {
       held: newest,
       checkedAt: now(),
       nudgedAt: known?.nudgedAt ?? Number.NEGATIVE_INFINITY,
     });
     return newest;
+  }
+
+  /**
+   * Whether the value in memory is newer than what the store answered late. A lower epoch alone does not
+   * say so: epochs begin anew when a row is removed.
+   */
+  function supersedes({ credential: known }: Held, { credential: read }: Held): boolean {
+    return known.epoch > read.epoch && known.issuedAt >= read.issuedAt && now() < known.expiresAt;
   }
 
   async function read(ref: CredentialRef): Promise<Held | undefined> {
@@ -123,8 +129,7 @@ export function createAuthority(
   async function current(ref: CredentialRef): Promise<Held | undefined> {
     const name = credentialName(ref);
     const known = memory.get(name);
-    if (known !== undefined && now() - known.checkedAt < REVALIDATE_MS && usable(known.held))
-      return known.held;
+    if (known !== undefined && isRecent(known.checkedAt) && usable(known.held)) return known.held;
     try {
       const held = await shared(`read|${name}`, () => read(ref));
       return held !== undefined && usable(held) ? held : undefined;
@@ -139,6 +144,8 @@ export function createAuthority(
     }
   }
 
+  /** A moment in the future was noted before the clock was set back: it is not recent. */
+  const isRecent = (at: number): boolean => now() >= at && now() - at < REVALIDATE_MS;
   const usable = (held: Held): boolean => judge(held, now()) !== 'expired';
 
   function satisfies(held: Held, demand: Demand): boolean {
@@ -338,10 +345,24 @@ export function createAuthority(
     throw new LeaseLost('overtaken, and what stands is not usable');
   }
 
+  /** Writes a value that uniCloud or the other key form left us under our own key, where renewal finds it. */
+  async function adopt(ref: CredentialRef, held: Held): Promise<void> {
+    const { value, issuedAt, expiresAt } = held.credential;
+    const adopted = await vault.commit({
+      ref,
+      plan: planOf(ref),
+      issued: { value, startedAt: issuedAt, lifeMs: expiresAt - issuedAt },
+      renewAt: held.renewAt,
+      over: held,
+      overlaps: false,
+    });
+    if (adopted !== undefined) remember(adopted);
+  }
+
   /** Renews behind the callers' backs, and leaves a renewal that fails alone for a while. */
   function nudge(ref: CredentialRef): void {
     const known = memory.get(credentialName(ref));
-    if (known === undefined || now() - known.nudgedAt < REVALIDATE_MS) return;
+    if (known === undefined || isRecent(known.nudgedAt)) return;
     known.nudgedAt = now();
     authority
       .renew(ref)
@@ -421,7 +442,7 @@ export function createAuthority(
             background: true,
           });
         } else if (held.storedEpoch === 0) {
-          return authority.renew(ref);
+          await adopt(ref, held);
         }
         return 'fresh';
       } catch (error) {
@@ -478,11 +499,12 @@ function planOf({ app, kind }: CredentialRef): IssuePlan {
 /** Lets a caller stop waiting; the work itself goes on for the others. */
 async function withSignal<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return work;
-  signal.throwIfAborted();
   const gone = Promise.withResolvers<never>();
   const leave = (): void => gone.reject(signal.reason);
+  if (signal.aborted) leave();
   signal.addEventListener('abort', leave, { once: true });
   try {
+    // The race also takes the work's failure, which would otherwise be unhandled once nobody waits.
     return await Promise.race([work, gone.promise]);
   } finally {
     signal.removeEventListener('abort', leave);

@@ -96,7 +96,7 @@ function describe(
     hint: hintFor(ref, refusal) ?? error.hint,
     failures,
     failedAt: now,
-    retryAt: now + pauseAfter(errorClass, refusal, failures, now, random, error.retryAfterMs),
+    retryAt: Math.ceil(now + pauseAfter(errorClass, refusal, failures, now, random, error.retryAfterMs)),
   };
 }
 
@@ -128,7 +128,7 @@ function pauseAfter(
 
 /** The address the platform saw us come from, as it says in 40164 and its kin. */
 export function addressIn(errmsg: string): string | undefined {
-  return /\b(?:invalid ip|requestIP:?)\s*:?\s*((?:\d{1,3}\.){3}\d{1,3}|[0-9a-fA-F:]*:[0-9a-fA-F:.]+)/.exec(
+  return /\b(?:invalid ip|requestIP)\s*(?::(?!:))?\s*((?:\d{1,3}\.){3}\d{1,3}|[0-9a-fA-F:]*:[0-9a-fA-F:.]+)/.exec(
     errmsg,
   )?.[1];
 }

@@ -47,25 +47,35 @@ export function createVault(deps: {
 }): Vault {
   const { store, keyFormat, planOf } = deps;
   const { credentials } = store;
+
+  /** Epoch of a row that counts as missing because it cannot be read; 0 when no such row is in the way. */
+  async function unreadableEpoch(ref: CredentialRef, plan: IssuePlan): Promise<number> {
+    const row = await credentials.get(storedKeys(ref, keyFormat).id);
+    return row !== undefined && toHeld(ref, plan, row, row.epoch) === undefined ? row.epoch : 0;
+  }
+
   return {
     async read(ref) {
       const { id, alternate } = storedKeys(ref, keyFormat);
       const row = await credentials.get(id);
-      if (row !== undefined) return toHeld(ref, planOf(ref), row, row.epoch);
-      const other = alternate === undefined ? undefined : await credentials.get(alternate);
-      return other && toHeld(ref, planOf(ref), other, 0);
+      const held = row && toHeld(ref, planOf(ref), row, row.epoch);
+      if (held !== undefined || alternate === undefined) return held;
+      const other = await credentials.get(alternate);
+      return other && toHeld(ref, planOf(ref), other, row?.epoch ?? 0);
     },
     async commit({ ref, plan, issued, renewAt, over, overlaps }) {
+      const { id } = storedKeys(ref, keyFormat);
+      const storedEpoch = over?.storedEpoch ?? (await unreadableEpoch(ref, plan));
       const unchanged = over?.credential.value.fingerprint === issued.value.fingerprint;
       const expiresAt = issued.startedAt + issued.lifeMs;
       const row: CredentialRow = {
-        id: storedKeys(ref, keyFormat).id,
+        id,
         value: JSON.stringify(plan.toStored(issued.value.reveal())),
         expiresAt,
         platform: ref.app.platform,
         appid: ref.app.appid,
         kind: ref.kind,
-        epoch: (over?.row.epoch ?? 0) + (unchanged && over.row.epoch > 0 ? 0 : 1),
+        epoch: Math.max(over?.row.epoch ?? 0, storedEpoch) + (unchanged && over.row.epoch > 0 ? 0 : 1),
         issuedAt: unchanged ? over.credential.issuedAt : issued.startedAt,
         renewAt,
         background: ref.app.renews.includes(ref.kind),
@@ -74,8 +84,13 @@ export function createVault(deps: {
           ? over.row.previous
           : previousOf(over, overlaps, issued.startedAt + plan.overlapMs),
       };
-      const written = await credentials.commit(row, over?.storedEpoch ?? 0);
-      return written ? toHeld(ref, plan, row, row.epoch) : undefined;
+      if (!(await credentials.commit(row, storedEpoch))) return undefined;
+      if (over?.row.background && over.row.id !== id) {
+        // The row in the other key form has done its service; left in the background it would be due for ever.
+        const renewal = { renewAt: over.renewAt, background: false };
+        await credentials.reschedule(over.row.id, over.row.epoch, renewal);
+      }
+      return toHeld(ref, plan, row, row.epoch);
     },
   };
 }
@@ -99,6 +114,8 @@ function toHeld(
   row: CredentialRow,
   storedEpoch: number,
 ): Held | undefined {
+  // A key by dcloudAppid outlives a change of the appid behind it; another app's value must not be handed out.
+  if (row.appid !== undefined && row.appid !== ref.app.appid) return undefined;
   const text = parseValue(plan, row.value);
   if (text === undefined) return undefined;
   // A row that uniCloud wrote does not say when its life began; a full window before its end is close enough.

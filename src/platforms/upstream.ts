@@ -106,6 +106,12 @@ function readVerdict(text: string, platform: Platform): UpstreamAnswer {
   const object = body as Record<string, unknown>;
   const errcode = Number(object['errcode'] ?? 0);
   if (errcode === 0) return { ok: true, body: object };
+  if (!Number.isInteger(errcode)) {
+    throw new BridgeError(
+      'UPSTREAM_UNREACHABLE',
+      'the platform answered a token call with an errcode that is not a number',
+    );
+  }
   const refusal = { errcode, errmsg: String(object['errmsg'] ?? ''), rule: platform.errorRule(errcode) };
   return { ok: false, refusal };
 }

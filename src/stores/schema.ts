@@ -1,5 +1,6 @@
 import type { ColumnType, Generated, Kysely } from 'kysely';
 import { sql } from 'kysely';
+import { BridgeError } from '../base/errors.ts';
 
 /** Name of the credential table, as uniCloud has it. */
 export const CREDENTIAL_TABLE = 'opendb-open-data';
@@ -132,8 +133,10 @@ export async function migrate(db: Kysely<Tables>): Promise<void> {
   const known = new Set(MIGRATIONS.map(step => step.name));
   const foreign = [...applied].filter(name => !known.has(name));
   if (foreign.length > 0) {
-    throw new Error(
-      `the database was written by a newer version (${foreign.join(', ')}); upgrade this program or use another database`,
+    throw new BridgeError(
+      'STORE_UNAVAILABLE',
+      `the database was written by a newer version of this program (${foreign.join(', ')})`,
+      { hint: 'upgrade this program, or use another database' },
     );
   }
   for (const step of MIGRATIONS) {

@@ -1,4 +1,4 @@
-import type { Kysely, Selectable } from 'kysely';
+import type { ExpressionBuilder, Kysely, Selectable } from 'kysely';
 import type { CredentialKind, PlatformId } from '../platforms/platform.ts';
 import { CREDENTIAL_TABLE, type Tables } from './schema.ts';
 import type {
@@ -45,6 +45,16 @@ export function createSqlStore(backend: SqlBackend): Store {
 
 type StoredRow = Selectable<Tables[typeof CREDENTIAL_TABLE]>;
 
+/** Drivers of some databases give a bigint column as a string. */
+function numberOf(column: number | null): number | undefined {
+  return column === null ? undefined : Number(column);
+}
+
+/** A column's form of a time that may be missing, or never come. */
+function timeOf(at: number | undefined): number | null {
+  return at === undefined || !Number.isFinite(at) ? null : Math.floor(at);
+}
+
 function toRow(stored: StoredRow): CredentialRow {
   const { previous_value: value, previous_fingerprint: fingerprint, previous_expired: expiresAt } = stored;
   return {
@@ -55,13 +65,13 @@ function toRow(stored: StoredRow): CredentialRow {
     appid: stored.appid ?? undefined,
     kind: (stored.kind ?? undefined) as CredentialKind | undefined,
     epoch: Number(stored.epoch),
-    issuedAt: stored.issued_at ?? undefined,
-    renewAt: stored.renew_at ?? undefined,
+    issuedAt: numberOf(stored.issued_at),
+    renewAt: numberOf(stored.renew_at),
     background: Number(stored.background) === 1,
     fingerprint: stored.fingerprint ?? undefined,
     previous:
       value !== null && fingerprint !== null && expiresAt !== null
-        ? { value, fingerprint, expiresAt }
+        ? { value, fingerprint, expiresAt: Number(expiresAt) }
         : undefined,
   };
 }
@@ -75,8 +85,8 @@ function toStored(row: CredentialRow): StoredRow {
     appid: row.appid ?? null,
     kind: row.kind ?? null,
     epoch: row.epoch,
-    issued_at: row.issuedAt ?? null,
-    renew_at: row.renewAt === undefined || !Number.isFinite(row.renewAt) ? null : Math.floor(row.renewAt),
+    issued_at: timeOf(row.issuedAt),
+    renew_at: timeOf(row.renewAt),
     background: row.background ? 1 : 0,
     fingerprint: row.fingerprint ?? null,
     previous_value: row.previous?.value ?? null,
@@ -144,7 +154,7 @@ function credentialTable({ db, run }: SqlBackend): CredentialTable {
       await run(() =>
         db
           .updateTable(CREDENTIAL_TABLE)
-          .set({ renew_at: Math.floor(renewAt), background: background ? 1 : 0 })
+          .set({ renew_at: timeOf(renewAt), background: background ? 1 : 0 })
           .where('_id', '=', id)
           .where('epoch', '=', epoch)
           .execute(),
@@ -206,18 +216,37 @@ function budgetTable({ db, run, now }: SqlBackend): BudgetTable {
   return {
     async take({ subject, window, limit, spacingMs }) {
       const at = now();
-      const counted = await run(() =>
-        db
-          .updateTable('open_bridge_budgets')
-          .set(set => ({ used: set('used', '+', 1), last_at: at }))
-          .where('subject', '=', subject)
-          .where('period', '=', window)
-          .where('used', '<', limit)
-          .where('last_at', '<=', at - spacingMs)
-          .executeTakeFirst(),
-      );
-      if (counted.numUpdatedRows === 1n) return true;
+      const count = async (): Promise<boolean> => {
+        const counted = await run(() =>
+          db
+            .updateTable('open_bridge_budgets')
+            .set(set => ({ used: set('used', '+', 1), last_at: at }))
+            .where('subject', '=', subject)
+            .where('period', '=', window)
+            .where('used', '<', limit)
+            .$if(spacingMs > 0, query => query.where(where => where.not(tooClose(where))))
+            .executeTakeFirst(),
+        );
+        return counted.numUpdatedRows === 1n;
+      };
+      // A last use far in the future was noted before the clock was set back: it bars nothing.
+      const tooClose = (where: ExpressionBuilder<Tables, 'open_bridge_budgets'>) =>
+        where.between('last_at', at - spacingMs + 1, at + spacingMs);
+
       if (limit < 1) return false;
+      if (await count()) return true;
+      if (spacingMs > 0) {
+        const near = await run(() =>
+          db
+            .selectFrom('open_bridge_budgets')
+            .select('period')
+            .where('subject', '=', subject)
+            .where(tooClose)
+            .limit(1)
+            .execute(),
+        );
+        if (near.length > 0) return false;
+      }
       const inserted = await run(() =>
         db
           .insertInto('open_bridge_budgets')
@@ -225,7 +254,8 @@ function budgetTable({ db, run, now }: SqlBackend): BudgetTable {
           .onConflict(conflict => conflict.columns(['subject', 'period']).doNothing())
           .executeTakeFirst(),
       );
-      if (inserted.numInsertedOrUpdatedRows !== 1n) return false;
+      // Someone else opened the window between the two statements: count in theirs.
+      if (inserted.numInsertedOrUpdatedRows !== 1n) return count();
       await run(() =>
         db
           .deleteFrom('open_bridge_budgets')
