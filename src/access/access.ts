@@ -24,6 +24,10 @@ export interface AccessRules {
 export interface Access {
   /** The caller a request comes from; throws BridgeError CALLER_UNKNOWN otherwise. */
   authenticate(proof: CallerProof): Caller;
+  /** See `CallerDirectory`. */
+  byKey(key: string): Caller | undefined;
+  /** See `CallerDirectory`. */
+  entitled(name: string, grounds: string, remoteAddress: string): Caller | undefined;
   /**
    * Returns when the call may have the app's credential. Throws BridgeError SERVICE_OFF,
    * CALLER_FORBIDDEN or PATH_NOT_LISTED, each naming the setting that mends it.
@@ -40,6 +44,8 @@ export function createAccess(options: AccessRules & { readonly callers: CallerDi
   let listed = createAllowList(options.allow);
   return {
     authenticate: proof => callers.authenticate(proof),
+    byKey: key => callers.byKey(key),
+    entitled: (name, grounds, remoteAddress) => callers.entitled(name, grounds, remoteAddress),
     authorize({ caller, app, path }) {
       if (!enabled) throw serviceOff();
       if (!mayActAs(caller, app)) throw appForbidden(caller, app);

@@ -54,6 +54,13 @@ export interface CallerProof {
 export interface CallerDirectory {
   /** The caller a request comes from; throws BridgeError CALLER_UNKNOWN otherwise. */
   authenticate(proof: CallerProof): Caller;
+  /** The caller whose key this is, as when an SDK sends it in the place of a secret. */
+  byKey(key: string): Caller | undefined;
+  /**
+   * The caller a virtual token was given to, while what it proved itself by still stands: the key is
+   * still one of its keys, or the peer's address still one of its addresses.
+   */
+  entitled(name: string, grounds: string, remoteAddress: string): Caller | undefined;
   all(): readonly Caller[];
   /** Takes new callers over the old ones. Throws TypeError, changing nothing, when one is ill-formed. */
   replace(configs: readonly CallerConfig[]): void;
@@ -104,6 +111,8 @@ export function createCallerDirectory(configs: readonly CallerConfig[]): CallerD
       if (caller !== undefined) return caller;
       throw refusal(book, proof);
     },
+    byKey: key => book.byKeyHash.get(hashCallerKey(key)),
+    entitled: (name, grounds, remoteAddress) => findEntitled(book, name, grounds, remoteAddress),
     all: () => book.callers,
     replace(next) {
       book = compile(next);
@@ -156,6 +165,26 @@ function find(book: Book, { key, remoteAddress }: CallerProof): Caller | undefin
   if (book.remembered.size >= REMEMBERED_ADDRESSES) book.remembered.clear();
   book.remembered.set(remoteAddress, found);
   return found;
+}
+
+function findEntitled(book: Book, name: string, grounds: string, remoteAddress: string): Caller | undefined {
+  if (grounds === groundsOf(undefined)) {
+    const caller = book.callers.length === 0 ? undefined : findByAddress(book, remoteAddress);
+    return caller?.name === name ? caller : undefined;
+  }
+  for (const [keyHash, caller] of book.byKeyHash) {
+    if (caller.name === name && grounds === groundsOfHash(keyHash)) return caller;
+  }
+  return undefined;
+}
+
+/** What a caller proved itself by, as a virtual token remembers it: a key, by a part of its hash, or an address. */
+export function groundsOf(key: string | undefined): string {
+  return key === undefined ? 'address' : groundsOfHash(hashCallerKey(key));
+}
+
+function groundsOfHash(keyHash: string): string {
+  return `key:${keyHash.slice(0, 16)}`;
 }
 
 function findByAddress(book: Book, remoteAddress: string): Caller | undefined {

@@ -1,47 +1,24 @@
 import { Command } from 'commander';
 import type { z } from 'zod';
-import { createClient } from '../client/client.ts';
 import { type CredentialStatusBody, type credentialSelector, KIND_NAMES } from '../contract/credentials.ts';
 import { type CliContext, print } from './context.ts';
-
-interface RemoteOptions {
-  readonly url: string;
-  readonly json?: boolean;
-}
+import { clientFor, type RemoteOptions, remote } from './remote.ts';
 
 /** `open-bridge credentials`: what a running bridge holds, and replacing it. */
 export function credentialsCommand(context: CliContext): Command {
   const credentials = new Command('credentials').description(
     'credentials of a running bridge (metadata only)',
   );
-  // Keys come from the environment: on a command line every user of the machine could read them.
-  const client = ({ url }: RemoteOptions) =>
-    createClient({
-      url,
-      adminKey: context.env['OPEN_BRIDGE_ADMIN_KEY'],
-      callerKey: context.env['OPEN_BRIDGE_CALLER_KEY'],
-    });
-  const remote = (command: Command): Command =>
-    command
-      .option(
-        '--url <url>',
-        'control API of the bridge',
-        context.env['OPEN_BRIDGE_URL'] ?? 'http://127.0.0.1:7200',
-      )
-      .option('--json', 'print JSON')
-      .addHelpText(
-        'after',
-        '\nSends OPEN_BRIDGE_ADMIN_KEY or OPEN_BRIDGE_CALLER_KEY from the environment when set.',
-      );
-
   remote(
+    context,
     credentials.command('list').description('every credential: age, expiry, next renewal, last failure'),
   ).action(async (options: RemoteOptions) => {
-    const answer = await client(options).listCredentials();
+    const answer = await clientFor(context, options).listCredentials();
     print(context, options.json, answer, () => answer.credentials.flatMap(describe));
   });
 
   remote(
+    context,
     credentials
       .command('rotate')
       .description("replace a credential now, from the operator's share of the platform's budget")
@@ -49,7 +26,7 @@ export function credentialsCommand(context: CliContext): Command {
       .option('--kind <kind>', KIND_NAMES.join(', '), 'access_token'),
   ).action(async (app: string, options: RemoteOptions & { readonly kind: string }) => {
     const kind = options.kind as z.input<typeof credentialSelector>['kind'];
-    const answer = await client(options).rotateCredential({ appid: app, kind });
+    const answer = await clientFor(context, options).rotateCredential({ appid: app, kind });
     print(context, options.json, answer, () => describe(answer));
   });
   return credentials;

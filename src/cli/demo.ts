@@ -9,7 +9,7 @@ export const DEMO_ACCOUNTS = [
 /** The configuration that `open-bridge dev` writes at its first start, to be read and changed. */
 export function demoConfig(
   simulatorOrigin: string,
-  ports: { readonly control: number; readonly gateway: number },
+  ports: { readonly control: number; readonly gateway: number; readonly gatewayTls: number },
 ): string {
   const [shop, news] = DEMO_ACCOUNTS;
   return `// Configuration of the demonstration. Change it while it runs: most settings take effect on saving.
@@ -26,7 +26,11 @@ export function demoConfig(
     "allow": ["/wxa/msg_sec_check", "/wxa/getwxacode", "/wxa/getwxadevinfo", "/cgi-bin/*"]
   },
   "storage": { "database": "sqlite:./open-bridge.db", "sealKey": "\${file:./seal.key}" },
-  "listen": { "control": "127.0.0.1:${ports.control}", "gateway": "127.0.0.1:${ports.gateway}" },
+  "listen": {
+    "control": "127.0.0.1:${ports.control}",
+    "gateway": "127.0.0.1:${ports.gateway}",
+    "gatewayTls": "127.0.0.1:${ports.gatewayTls}"
+  },
   // The simulator. Leave this out to talk to the real platform.
   "upstream": { "weixin": "${simulatorOrigin}" },
   "log": { "level": "warn" }

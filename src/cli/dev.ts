@@ -14,6 +14,7 @@ interface DevOptions {
   readonly simulatorPort: number;
   readonly controlPort: number;
   readonly gatewayPort: number;
+  readonly gatewayTlsPort: number;
 }
 
 /** `open-bridge dev`: simulator and bridge with two demo apps, for the first minute and for working offline. */
@@ -24,6 +25,7 @@ export function devCommand(context: CliContext): Command {
     .option('--simulator-port <number>', 'port of the simulator', port, 7290)
     .option('--control-port <number>', 'port of the control API, for a new configuration', port, 7200)
     .option('--gateway-port <number>', 'port of the gateway, for a new configuration', port, 7280)
+    .option('--gateway-tls-port <number>', 'port of the gateway for HTTPS, for the same', port, 7243)
     .action(async (options: DevOptions) => {
       // A seed of its own each time: a restarted platform does not hand out the tokens of its former life.
       const simulator = await startSimulator({
@@ -38,12 +40,14 @@ export function devCommand(context: CliContext): Command {
           await running.close();
           await simulator.close();
         });
-        const gateway = running.bridge.gateway;
+        const { gateway, gatewayTls, certificateFile } = running.bridge;
         context.out(
           welcome({
             simulator: simulator.origin,
             control: httpUrl(running.bridge.control),
             gateway: gateway === undefined ? undefined : { url: httpUrl(gateway), ...gateway },
+            https: gatewayTls && httpUrl(gatewayTls, 'https'),
+            certificateFile,
             config,
             adminKey: running.bridge.freshAdminKey,
           }),
@@ -56,13 +60,14 @@ export function devCommand(context: CliContext): Command {
 }
 
 /** Writes configuration and seal key where they are missing; what is there is left as it is. */
-function prepare({ data, controlPort, gatewayPort }: DevOptions, simulatorOrigin: string): string {
+function prepare(options: DevOptions, simulatorOrigin: string): string {
+  const { data, controlPort: control, gatewayPort: gateway, gatewayTlsPort: gatewayTls } = options;
   mkdirSync(data, { recursive: true, mode: 0o700 });
   const key = join(data, 'seal.key');
   if (!existsSync(key)) writeFileSync(key, `${newSealKey()}\n`, { mode: 0o600, flag: 'wx' });
   const config = join(data, 'open-bridge.json');
   if (!existsSync(config)) {
-    writeFileSync(config, demoConfig(simulatorOrigin, { control: controlPort, gateway: gatewayPort }), {
+    writeFileSync(config, demoConfig(simulatorOrigin, { control, gateway, gatewayTls }), {
       mode: 0o600,
       flag: 'wx',
     });
@@ -74,15 +79,19 @@ interface Welcome {
   readonly simulator: string;
   readonly control: string;
   readonly gateway: { readonly url: string; readonly host: string; readonly port: number } | undefined;
+  readonly https: string | undefined;
+  readonly certificateFile: string | undefined;
   readonly config: string;
   readonly adminKey: string | undefined;
 }
 
-function welcome({ simulator, control, gateway, config, adminKey }: Welcome): string {
+function welcome(about: Welcome): string {
+  const { simulator, control, gateway, https, certificateFile, config, adminKey } = about;
   const lines = [
     'open-bridge is running',
     '',
     `  gateway    ${gateway?.url ?? 'off'}   call it as http://api.weixin.qq.com, without a token`,
+    ...(https === undefined ? [] : [`  https      ${https}   for callers that trust ${certificateFile}`]),
     `  control    ${control}   /v1/openapi.json lists its API`,
     `  simulator  ${simulator}   stands in for api.weixin.qq.com`,
     `  config     ${config}   edit it while this runs`,

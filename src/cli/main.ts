@@ -4,6 +4,7 @@ import { hostname, tmpdir } from 'node:os';
 import { Command } from 'commander';
 import { BridgeError } from '../base/errors.ts';
 import { ClientError } from '../client/client.ts';
+import { callersCommand } from './callers.ts';
 import { configCommand } from './config.ts';
 import type { CliContext } from './context.ts';
 import { credentialsCommand } from './credentials.ts';
@@ -38,6 +39,7 @@ for (const make of [
   devCommand,
   simulatorCommand,
   credentialsCommand,
+  callersCommand,
   configCommand,
   keysCommand,
 ]) {

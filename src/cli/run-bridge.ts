@@ -3,7 +3,7 @@ import { systemClock } from '../base/clock.ts';
 import { faultText } from '../config/faults.ts';
 import { checkConfig, loadConfig } from '../config/load.ts';
 import { restartNeeded } from '../config/restart.ts';
-import type { Settings } from '../config/settings.ts';
+import type { ListenAddress, Settings } from '../config/settings.ts';
 import { watchConfig } from '../config/watch.ts';
 import { type Bridge, startBridge } from '../server/bridge.ts';
 import { createLogger } from '../server/logger.ts';
@@ -89,6 +89,6 @@ export function closeOnSignal(context: CliContext, close: () => Promise<void>): 
 }
 
 /** `http://host:port`, with brackets round an IPv6 host. */
-export function httpUrl({ host, port }: { readonly host: string; readonly port: number }): string {
-  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+export function httpUrl({ host, port }: ListenAddress, scheme = 'http'): string {
+  return `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }

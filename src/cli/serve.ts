@@ -17,6 +17,8 @@ export function serveCommand(context: CliContext): Command {
         {
           control: httpUrl(bridge.control),
           gateway: bridge.gateway && httpUrl(bridge.gateway),
+          gatewayTls: bridge.gatewayTls && httpUrl(bridge.gatewayTls, 'https'),
+          certificateFile: bridge.certificateFile,
           apps: settings.apps.length,
           callers: settings.callers.length,
           version: context.version,

@@ -1,4 +1,4 @@
-import { resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import type { CallerConfig } from '../access/callers.ts';
 import { hashCallerKey } from '../access/callers.ts';
 import { Secret } from '../base/secret.ts';
@@ -12,17 +12,24 @@ type AppEntry = ConfigFile['apps'][number];
 /** Makes the Settings from a file that passed all checks. `folder` is where relative paths start. */
 export function buildSettings(file: ConfigFile, folder: string): Settings {
   const upstream = { weixin: new URL(file.upstream.weixin).origin };
+  const storage = buildStorage(file.storage, folder);
+  const { certificateFile, ...limits } = file.gateway;
   return {
     apps: file.apps.map(entry => buildApp(entry, file.schedule)),
     openapi: file.openapi,
     callers: file.callers.map(buildCaller),
-    storage: buildStorage(file.storage, folder),
+    storage,
     listen: {
       control: listenAddress(file.listen.control),
       gateway: file.listen.gateway === null ? undefined : listenAddress(file.listen.gateway),
+      gatewayTls: file.listen.gatewayTls === null ? undefined : listenAddress(file.listen.gatewayTls),
     },
     upstream,
-    gateway: { ...file.gateway, upstream },
+    gateway: { ...limits, upstream },
+    certificateFile:
+      certificateFile === undefined
+        ? join(databaseFolder(storage, folder), 'gateway-ca.crt')
+        : resolve(folder, certificateFile),
     admin: { keyHashes: file.admin.keys.map(hashCallerKey) },
     log: file.log,
   };
@@ -66,6 +73,11 @@ function buildStorage(storage: ConfigFile['storage'], folder: string): StorageSe
     sealKeys: sealKeys.map(sealKey => new Secret(sealKey)),
     keyFormat: storage.keyFormat,
   };
+}
+
+/** A database in memory has no folder of its own. */
+function databaseFolder({ database }: StorageSettings, folder: string): string {
+  return database.path === ':memory:' ? folder : dirname(database.path);
 }
 
 function listenAddress(text: string): ListenAddress {

@@ -122,18 +122,19 @@ function checkSealKeys(sealKey: unknown, fault: Report): void {
 }
 
 function checkListen(listen: Item, callers: readonly Item[], fault: Report): void {
-  const gateway = parseListen(text(stated(listen, 'gateway', DEFAULT_LISTEN.gateway)) ?? '');
-  if (typeof gateway === 'string') return;
-  if (!isLoopback(gateway.host) && callers.length === 0) {
-    fault(
-      ['listen', 'gateway'],
-      'other machines reach this address and no caller is configured, so anybody could call with your credentials; add "callers", or listen on 127.0.0.1',
-    );
-  }
-  const control = parseListen(text(stated(listen, 'control', DEFAULT_LISTEN.control)) ?? '');
-  if (typeof control === 'string' || gateway.port === 0) return;
-  if (control.host === gateway.host && control.port === gateway.port) {
-    fault(['listen', 'gateway'], 'the same address as listen.control');
+  const unique = createUnique(fault);
+  for (const name of ['control', 'gateway', 'gatewayTls'] as const) {
+    const address = parseListen(text(stated(listen, name, DEFAULT_LISTEN[name])) ?? '');
+    if (typeof address === 'string') continue;
+    if (name !== 'control' && !isLoopback(address.host) && callers.length === 0) {
+      fault(
+        ['listen', name],
+        'other machines reach this address and no caller is configured, so anybody could call with your credentials; add "callers", or listen on 127.0.0.1',
+      );
+    }
+    // Port 0 is another port each time.
+    if (address.port !== 0)
+      unique(`${address.host} ${address.port}`, ['listen', name], 'the same address as');
   }
 }
 

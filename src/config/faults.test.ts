@@ -52,7 +52,6 @@ describe('one fault', () => {
       { [key]: {} },
       `${key}: not available in this version`,
     ]),
-    [{ listen: { gatewayTls: 'x' } }, 'listen.gatewayTls: not available in this version'],
     [{ listen: { ingress: 'x' } }, 'listen.ingress: not available in this version'],
     [{ upstream: { qq: 'x' } }, 'upstream.qq: not available in this version'],
     [{ storage: { sealKey: SEAL_KEY, redis: 'redis://x' } }, 'storage.redis: not available in this version'],
@@ -117,8 +116,7 @@ describe('one fault', () => {
       'admin.keys[0]: the same key as callers[0].key',
     ],
     [{ admin: { keys: ['x'] } }, 'admin.keys[0]: must have at least 16 characters; it has 1'],
-    [caller({ key: KEY, tokens: 'virtual' }), 'callers[0].tokens: not available in this version'],
-    [caller({ key: KEY, tokens: 'none' }), 'callers[0].tokens: must be "real"'],
+    [caller({ key: KEY, tokens: 'none' }), 'callers[0].tokens: must be one of "real", "virtual"'],
     // Schedule
     [
       {
@@ -170,6 +168,15 @@ describe('one fault', () => {
       /^listen\.gateway: other machines reach this address and no caller/,
     ],
     [{ listen: { gateway: 'bridge.internal:1' } }, /^listen\.gateway: other machines reach this address/],
+    [{ listen: { gatewayTls: '7243' } }, 'listen.gatewayTls: must be "host:port" or "[IPv6]:port"'],
+    [{ listen: { gatewayTls: '[::]:1' } }, /^listen\.gatewayTls: other machines reach this address/],
+    [{ listen: { gatewayTls: '127.0.0.1:7200' } }, 'listen.gatewayTls: the same address as listen.control'],
+    [{ listen: { gatewayTls: '127.0.0.1:7280' } }, 'listen.gatewayTls: the same address as listen.gateway'],
+    [{ gateway: { certificateFile: '' } }, 'gateway.certificateFile: is empty'],
+    [
+      { gateway: { certificateFile: '/app/cert/' } },
+      'gateway.certificateFile: must name a file, not a folder',
+    ],
     [{ upstream: { weixin: 'api.weixin.qq.com' } }, /^upstream\.weixin: must/],
     [{ upstream: { weixin: 'https://x/y' } }, /^upstream\.weixin: must be an origin/],
     [{ upstream: { weixin: 'ftp://x' } }, /^upstream\.weixin: must begin with http/],

@@ -7,7 +7,11 @@ import type { ListenAddress } from './settings.ts';
 export const KEY_MIN_LENGTH = 16;
 
 /** Where the listeners are unless the file says otherwise: reachable from this machine alone. */
-export const DEFAULT_LISTEN = { control: '127.0.0.1:7200', gateway: '127.0.0.1:7280' } as const;
+export const DEFAULT_LISTEN = {
+  control: '127.0.0.1:7200',
+  gateway: '127.0.0.1:7280',
+  gatewayTls: '127.0.0.1:7243',
+} as const;
 
 /** A range with both ends of an address family in it is the whole family. */
 const EXTREME_ADDRESSES = [
@@ -59,6 +63,13 @@ export function addressFault(rule: string): string | undefined {
   const { matches } = createAddressMatcher([rule]);
   if (!EXTREME_ADDRESSES.some(([lowest, highest]) => matches(lowest) && matches(highest))) return undefined;
   return 'lets everybody in; name the ranges this caller is in, or give it a key instead';
+}
+
+/** Why a path of a file cannot be taken. */
+export function filePathFault(path: string): string | undefined {
+  if (path === '') return 'is empty';
+  if (path.includes('\u0000')) return 'must not contain a NUL character';
+  return /[/\\]$/.test(path) ? 'must name a file, not a folder' : undefined;
 }
 
 /** Reads `host:port` or `[v6]:port`; a string is the reason why it cannot. */

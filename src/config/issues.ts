@@ -86,7 +86,7 @@ function keysAt(schema: JsonSchema | undefined, [part, ...rest]: ConfigPath): re
 }
 
 /** The candidate whose spelling differs by a third at most; undefined when none is that near. */
-function nearest(word: string, candidates: readonly string[]): string | undefined {
+export function nearest(word: string, candidates: readonly string[]): string | undefined {
   const ranked = candidates
     .map(candidate => ({ candidate, edits: editDistance(word.toLowerCase(), candidate.toLowerCase()) }))
     .filter(({ candidate, edits }) => edits * 3 <= Math.max(word.length, candidate.length))

@@ -9,19 +9,12 @@ export const LATER_SETTINGS: ReadonlySet<string> = new Set([
   'uniConfigCenter',
   'storage.redis',
   'storage.redisFormat',
-  'listen.gatewayTls',
   'listen.ingress',
   'upstream.qq',
 ]);
 
 /** Platforms whose names are fixed but which no descriptor serves yet. */
 export const LATER_PLATFORMS: ReadonlySet<string> = new Set(['weixin-web', 'weixin-app', 'qq-mp', 'qq-app']);
-
-/**
- * Forms of credentials a caller can be promised but is not handed yet. A caller set to `virtual` that got
- * real tokens would be a leak.
- */
-export const LATER_TOKENS: ReadonlySet<string> = new Set(['virtual']);
 
 /** The fault of a setting or a value of the tables above. */
 export const LATER_MESSAGE = 'not available in this version';

@@ -99,7 +99,10 @@ describe('loadConfig', () => {
     expect(settings.listen).toEqual({
       control: { host: 'localhost', port: 0 },
       gateway: { host: '::', port: 7280 },
+      gatewayTls: { host: '127.0.0.1', port: 7243 },
     });
+    expect(settings.certificateFile).toBe('/etc/bridge/data/gateway-ca.crt');
+    expect(settings.gateway).not.toHaveProperty('certificateFile');
     expect(settings.upstream).toEqual({ weixin: 'https://proxy.example:8443' });
     expect(settings.gateway).toMatchObject({ timeoutMs: 5000, upstream: settings.upstream });
     expect(settings.admin.keyHashes).toEqual([hashCallerKey(ADMIN_KEY)]);
@@ -113,7 +116,11 @@ describe('loadConfig', () => {
       openapi: { enabled: true, allow: [] },
       callers: [],
       storage: { database: { path: '/etc/bridge/data/open-bridge.db' }, keyFormat: 'dcloudAppid' },
-      listen: { control: { host: '127.0.0.1', port: 7200 }, gateway: { host: '127.0.0.1', port: 7280 } },
+      listen: {
+        control: { host: '127.0.0.1', port: 7200 },
+        gateway: { host: '127.0.0.1', port: 7280 },
+        gatewayTls: { host: '127.0.0.1', port: 7243 },
+      },
       upstream: { weixin: 'https://api.weixin.qq.com' },
       gateway: {
         timeoutMs: 30_000,
@@ -133,12 +140,13 @@ describe('loadConfig', () => {
     const { settings } = loadConfig(
       options({
         storage: { sealKey: [other, SEAL_KEY], database: 'sqlite::memory:' },
-        listen: { gateway: null },
+        listen: { gateway: null, gatewayTls: null },
       }),
     );
     expect(settings.storage.sealKeys.map(key => key.reveal())).toEqual([other, SEAL_KEY]);
     expect(settings.storage.database.path).toBe(':memory:');
     expect(settings.listen.gateway).toBeUndefined();
+    expect(settings.listen.gatewayTls).toBeUndefined();
   });
 
   test('takes a file that begins with a byte order mark', () => {

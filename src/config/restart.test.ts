@@ -22,12 +22,18 @@ test.each([
   ['another upstream', { upstream: { weixin: 'http://127.0.0.1:1' } }, []],
   ['another seal key', { storage: { sealKey: key(2) } }, ['storage.sealKey']],
   ['one more seal key', { storage: { sealKey: [key(1), key(2)] } }, ['storage.sealKey']],
-  ['the database', { storage: { sealKey: key(1), database: 'sqlite:x' } }, ['storage.database']],
+  ['the database', { storage: { sealKey: key(1), database: 'sqlite:data/x' } }, ['storage.database']],
+  [
+    'the database, and with it the place of the certificate',
+    { storage: { sealKey: key(1), database: 'sqlite:x' } },
+    ['storage.database', 'gateway.certificateFile'],
+  ],
+  ['the certificate file', { gateway: { certificateFile: 'ca.crt' } }, ['gateway.certificateFile']],
   ['the key format', { storage: { sealKey: key(1), keyFormat: 'appid' } }, ['storage.keyFormat']],
   [
-    'both addresses',
-    { listen: { control: '127.0.0.1:1', gateway: null } },
-    ['listen.control', 'listen.gateway'],
+    'all addresses',
+    { listen: { control: '127.0.0.1:1', gateway: null, gatewayTls: null } },
+    ['listen.control', 'listen.gateway', 'listen.gatewayTls'],
   ],
   ['the connections', { gateway: { connectionsPerOrigin: 3 } }, ['gateway.connectionsPerOrigin']],
 ])('%s', (_, after, names) => {

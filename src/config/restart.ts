@@ -7,8 +7,10 @@ const BOUND_AT_START: Readonly<Record<string, (settings: Settings) => unknown>> 
   'storage.keyFormat': settings => settings.storage.keyFormat,
   'listen.control': settings => settings.listen.control,
   'listen.gateway': settings => settings.listen.gateway,
+  'listen.gatewayTls': settings => settings.listen.gatewayTls,
   // Connection pools are made once; the other limits are read at every call.
   'gateway.connectionsPerOrigin': settings => settings.gateway.connectionsPerOrigin,
+  'gateway.certificateFile': settings => settings.certificateFile,
 };
 
 /** Names the settings that differ and take effect only when the server is started again. */

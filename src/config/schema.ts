@@ -9,6 +9,7 @@ import {
   appidFault,
   DEFAULT_LISTEN,
   databaseFault,
+  filePathFault,
   KEY_MIN_LENGTH,
   keyFault,
   nameFault,
@@ -16,7 +17,7 @@ import {
   SEAL_KEY_ADVICE,
   secretFault,
 } from './fields.ts';
-import { LATER_MESSAGE, LATER_PLATFORMS, LATER_TOKENS } from './later.ts';
+import { LATER_MESSAGE, LATER_PLATFORMS } from './later.ts';
 
 /** Node's timers fire at once above this, which would turn a long timeout into none. */
 const LONGEST_TIMER_MS = 2_147_483_647;
@@ -92,9 +93,11 @@ const caller = z
       .optional()
       .describe('Rights of the caller. Without it: call and credential:report.'),
     tokens: z
-      .enum(['real'], { error: laterValue(LATER_TOKENS) })
+      .enum(['real', 'virtual'])
       .default('real')
-      .describe('What the caller is handed for a credential: the platform’s own.'),
+      .describe(
+        'What the caller is handed as an access_token: the platform’s own, or a stand-in that only this gateway understands and that can be taken back.',
+      ),
   })
   .describe('Somebody who may use the bridge: a key, an address range or both.');
 
@@ -178,6 +181,10 @@ export const configSchema = z
           .nullable()
           .default(DEFAULT_LISTEN.gateway)
           .describe('Address of the gateway, host:port; null switches it off.'),
+        gatewayTls: text(listenFault)
+          .nullable()
+          .default(DEFAULT_LISTEN.gatewayTls)
+          .describe('Address of the gateway for HTTPS, host:port; null switches it off.'),
       })
       .prefault({})
       .describe('Addresses to listen on. Port 0 takes any free port.'),
@@ -211,9 +218,14 @@ export const configSchema = z
           .max(65_535)
           .default(GATEWAY.connectionsPerOrigin)
           .describe('Connections held to each platform.'),
+        certificateFile: text(filePathFault)
+          .optional()
+          .describe(
+            'Where the CA certificate that callers over HTTPS must trust is written. Without it: gateway-ca.crt beside the database.',
+          ),
       })
       .prefault({})
-      .describe('Limits of the gateway.'),
+      .describe('Limits of the gateway, and its certificate.'),
     admin: z
       .strictObject({
         keys: z

@@ -30,11 +30,17 @@ export interface Settings {
   /** Keys are hashed; see `hashCallerKey`. */
   readonly callers: readonly CallerConfig[];
   readonly storage: StorageSettings;
-  /** `gateway` is undefined when it is switched off. */
-  readonly listen: { readonly control: ListenAddress; readonly gateway: ListenAddress | undefined };
+  /** `gateway` and `gatewayTls` are undefined when they are switched off. */
+  readonly listen: {
+    readonly control: ListenAddress;
+    readonly gateway: ListenAddress | undefined;
+    readonly gatewayTls: ListenAddress | undefined;
+  };
   /** Origins of the platforms' APIs, without a trailing slash. */
   readonly upstream: GatewaySettings['upstream'];
   readonly gateway: GatewaySettings;
+  /** Absolute path of the file for the CA certificate that callers over HTTPS must trust. */
+  readonly certificateFile: string;
   /** Hashes as those of caller keys. With none, the server makes a key at first start. */
   readonly admin: { readonly keyHashes: readonly string[] };
   readonly log: { readonly level: LogLevel };

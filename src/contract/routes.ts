@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import { appList } from './apps.ts';
+import { callerList, callerSelector, revocation } from './callers.ts';
 import {
   credentialList,
   credentialSelector,
@@ -62,6 +63,21 @@ export const ROUTES = {
     access: { scope: 'credential:report' },
     body: refusalReport,
     answer: reportOutcome,
+  },
+  listCallers: {
+    method: 'GET',
+    url: '/v1/callers',
+    summary: 'Who may call, without their keys',
+    access: 'admin',
+    answer: callerList,
+  },
+  revokeTokens: {
+    method: 'POST',
+    url: '/v1/callers/revoke-tokens',
+    summary: 'Takes back every virtual token a caller was given so far',
+    access: 'admin',
+    body: callerSelector,
+    answer: revocation,
   },
   rotateCredential: {
     method: 'POST',

@@ -29,9 +29,10 @@ function insertForeign(world: World, id: string, value: string, expired: number)
 }
 
 /** A store that can be switched off, as when the database is away. */
-function switchable(): { through: (store: Store) => Store; off: boolean } {
+function switchable(): { through: (store: Store) => Store; off: boolean; hangs: boolean } {
   const control = {
     off: false,
+    hangs: false,
     through(store: Store): Store {
       const guard = <T extends object>(table: T): T =>
         new Proxy(table, {
@@ -39,9 +40,11 @@ function switchable(): { through: (store: Store) => Store; off: boolean } {
             const method = Reflect.get(target, name);
             if (typeof method !== 'function') return method;
             return (...args: unknown[]) =>
-              control.off
-                ? Promise.reject(new BridgeError('STORE_UNAVAILABLE', 'the database is away'))
-                : method.apply(target, args);
+              control.hangs
+                ? new Promise<never>(() => {})
+                : control.off
+                  ? Promise.reject(new BridgeError('STORE_UNAVAILABLE', 'the database is away'))
+                  : method.apply(target, args);
           },
         });
       return {
@@ -79,6 +82,21 @@ describe('when the store is away', () => {
 
     database.off = false;
     await expect(clock.settled(node.authority.get(ref))).resolves.toMatchObject({ epoch: 2 });
+  });
+
+  test('a store that hangs holds callers up for half a second once, not at every call', async () => {
+    const world = await createWorld();
+    const { clock } = world;
+    const database = switchable();
+    const node = await world.node({ through: database.through });
+    const first = await clock.settled(node.authority.get(ref));
+    database.hangs = true;
+    await clock.advance(2 * SECOND);
+    const before = clock.now();
+    expect((await clock.settled(node.authority.get(ref))).value.reveal()).toBe(first.value.reveal());
+    expect(clock.now() - before).toBeLessThanOrEqual(600);
+    expect((await node.authority.get(ref)).value.reveal()).toBe(first.value.reveal());
+    expect(node.log.messages('warn')).toHaveLength(1);
   });
 
   test('nothing is asked of the platform for a process that knows no value', async () => {

@@ -390,11 +390,38 @@ describe('several processes', () => {
     expect(platform.counters(MP).classic.calls).toBe(1);
   });
 
-  test('leave no lease behind, whether the call succeeds or fails', async () => {
+  test('look again once they hold the lease: its last holder may just have finished', async () => {
+    const world = await createWorld();
+    const { clock, platform } = world;
+    const late = gate();
+    const slow = await world.node({
+      through: store => ({
+        ...store,
+        leases: {
+          ...store.leases,
+          async acquire(...lease) {
+            await late.passed;
+            return store.leases.acquire(...lease);
+          },
+        },
+      }),
+    });
+    const quick = await world.node();
+    const got = slow.authority.get(classic);
+    await clock.advance(1);
+    const first = await clock.settled(quick.authority.get(classic));
+    late.open();
+    expect((await clock.settled(got)).value.reveal()).toBe(first.value.reveal());
+    expect(slow.sent).toEqual([]);
+    expect(platform.counters(MP).classic.calls).toBe(1);
+  });
+
+  test('leave no lease behind and no timer, whether the call succeeds or fails', async () => {
     const { world, a } = await twoNodes();
     const { clock, platform } = world;
     const name = `issue:weixin-mp:${MP}:access-token`;
     await clock.settled(a.authority.get(stable));
+    expect(clock.sleepers()).toBe(0);
     expect(await a.store.leases.acquire(name, 'next', LEASE_TTL_MS)).toBe(true);
     await a.store.leases.release(name, 'next');
     platform.setAccount(MP, { frozenSecret: true });

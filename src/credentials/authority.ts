@@ -1,4 +1,4 @@
-import type { Clock } from '../base/clock.ts';
+import { type Clock, deadline } from '../base/clock.ts';
 import { asBridgeError, BridgeError, type ErrorCode } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { Secret } from '../base/secret.ts';
@@ -17,6 +17,8 @@ import { createVault, type Held, judge } from './vault.ts';
 
 /** How old a value in memory may grow before the store is asked again: how late another process's renewal is noticed. */
 const REVALIDATE_MS = 1000;
+/** Longest wait for the store while a usable value is in memory. */
+const STORE_PATIENCE_MS = 500;
 /** Longest wait for a credential that is not there yet, all tries and other holders included. */
 const PATIENCE_MS = 25_000;
 const FIRST_POLL_MS = 20;
@@ -130,17 +132,36 @@ export function createAuthority(
     const name = credentialName(ref);
     const known = memory.get(name);
     if (known !== undefined && isRecent(known.checkedAt) && usable(known.held)) return known.held;
+    const reading = shared(`read|${name}`, () => read(ref));
+    if (known === undefined || !usable(known.held)) {
+      const held = await reading;
+      return held !== undefined && usable(held) ? held : undefined;
+    }
     try {
-      const held = await shared(`read|${name}`, () => read(ref));
+      const held = await within(STORE_PATIENCE_MS, reading);
       return held !== undefined && usable(held) ? held : undefined;
     } catch (error) {
-      // With the store away a value that has not expired still serves; only then is the failure the caller's.
-      if (known === undefined || !usable(known.held)) throw error;
+      // With the store away a value that has not expired still serves; looked at again with the next revalidation.
+      known.checkedAt = now();
       log.warn(
         { app: ref.app.name, kind: ref.kind, err: error },
         'the store does not answer; serving the credential in memory',
       );
       return known.held;
+    }
+  }
+
+  /** A promise, or STORE_UNAVAILABLE when it takes too long; what was started goes on. */
+  async function within<T>(ms: number, pending: Promise<T>): Promise<T> {
+    const limit = deadline(
+      clock,
+      ms,
+      () => new BridgeError('STORE_UNAVAILABLE', `the store did not answer within ${ms} ms`),
+    );
+    try {
+      return await withSignal(pending, limit.signal);
+    } finally {
+      limit.clear();
     }
   }
 

@@ -125,14 +125,44 @@ test('rows of apps that are not configured here are left alone', async () => {
 
 test('an appid that moved to another platform is left alone under the old one', async () => {
   const world = await createWorld();
-  const { clock, platform } = world;
+  const { clock } = world;
   const node = await world.node();
   const app = appOf(MP);
   await renewalOf(world, node, createAppDirectory([app])).round();
+  const id = `uni-id:weixin-mp:${MP}:access-token`;
+  const before = await node.store.credentials.get(id);
   clock.jump(6970 * SECOND);
-  const moved = createAppDirectory([{ ...app, platform: 'weixin-h5', renews: [] }]);
-  await renewalOf(world, node, moved).round();
+  const renewed: string[] = [];
+  const authority: Authority = {
+    ...node.authority,
+    renew(ref) {
+      renewed.push(ref.app.platform);
+      return node.authority.renew(ref);
+    },
+  };
+  const moved = createAppDirectory([{ ...app, platform: 'weixin-h5' }]);
+  await renewalOf(world, { ...node, authority: { ...node.authority, ...authority } }, moved).round();
+  expect(await node.store.credentials.get(id)).toEqual(before);
+  expect(renewed).toEqual([]);
+});
+
+test('after a reload that ends its renewal an app is left to its callers', async () => {
+  const world = await createWorld();
+  const { clock, platform } = world;
+  const node = await world.node();
+  const apps = createAppDirectory([appOf(MP)]);
+  const { renewal, round } = renewalOf(world, node, apps);
+  await round();
+  const quiet = appOf(MP, { renews: [] });
+  apps.replace([quiet]);
+  renewal.replan();
+  clock.jump(6970 * SECOND);
+  await round();
   expect(platform.counters(MP).stable.calls).toBe(1);
+  await node.authority.get({ app: quiet, kind: 'access-token' });
+  await clock.settled(node.authority.idle());
+  expect(platform.counters(MP).stable.calls).toBe(2);
+  expect(await node.store.credentials.due(clock.now() + 24 * HOUR, 10)).toEqual([]);
 });
 
 test('after a reload new apps are issued and gone ones left', async () => {

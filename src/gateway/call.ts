@@ -67,8 +67,14 @@ export class Call {
   proxied = false;
   /** Set by `read`: canonical path; empty until the target has been found well-formed. */
   path = '';
-  /** Set by `read`: query as sent, without `?`; from `route` on without `from_appid`. */
+  /** Set by `read`: query as sent, without `?` and without `from_appid`. */
   query = '';
+  /** Set by `read`: the app named in `from_appid`. */
+  appNamed: string | undefined;
+  /** Set by `read`: an access token the caller sent, decoded. Never log it. */
+  token: string | undefined;
+  /** Set by `read`: the query names a token parameter without a value. */
+  emptyToken = false;
   /** Set by `read`: the caller key in clear. */
   key: string | undefined;
   /** Set by `read`: a web page in a browser sent it. */
@@ -83,15 +89,17 @@ export class Call {
   platform: Platform | undefined;
   /** Set by `route`; undefined when the call needs none of our credentials and names no app. */
   app: App | undefined;
+  /** Set by `authenticate`: the app that a virtual token stands for; the token is swapped for the real one. */
+  virtualFor: App | undefined;
   /** Set by `route`: the caller brought a credential of its own, which is left alone. */
   ownToken = false;
-  /** Set by `route`: the query names a token parameter without a value, which `inject` replaces. */
-  emptyToken = false;
+  /** Set by `answerTokens`: the body, where it had to be read to find out whose the call is. */
+  bodyRead: Buffer | undefined;
   /** Set by `route`: one of our credentials is to be put into the call. */
   injects = false;
   /** Set by `limit`; undefined when the request has no body. */
   requestBody: RequestBody | undefined;
-  /** Set by `inject`, and by `inspect` after a repair. */
+  /** Set by `inject`, and by `inspect` after a repair. It goes into the query in the place of any token there. */
   credential: Credential | undefined;
   /** Set by `inject`: the query as it goes out. It holds a credential: never log it. */
   outgoingQuery = '';
@@ -105,6 +113,8 @@ export class Call {
   replayed = false;
   /** Set by `forward`: time from handing the request to the upstream until the head of its answer, summed. */
   upstreamMs = 0;
+  /** Set by `forward`: how often it was sent to the platform. */
+  sends = 0;
   /** Set by `forward`: bytes of the answer's body so far. */
   answerBytes = 0;
 

@@ -59,6 +59,7 @@ function send(call: Call, body: Buffer | Readable | undefined, options: ForwardO
   return new Promise<Answer>((resolve, reject) => {
     const host = origin.slice(origin.indexOf('://') + 3);
     const exchange = new Exchange({ call, host, maxResponseBytes, now: options.clock.now, resolve, reject });
+    call.sends += 1;
     options.upstreams.dispatch(origin, { path, method, headers, body: body ?? null }, exchange);
   });
 }

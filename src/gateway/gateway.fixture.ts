@@ -6,6 +6,7 @@ import { request } from 'undici';
 import { createAccess } from '../access/access.ts';
 import type { CallerConfig } from '../access/callers.ts';
 import { createCallerDirectory } from '../access/callers.ts';
+import { createVirtualTokens } from '../access/virtual-tokens.ts';
 import type { Clock } from '../base/clock.ts';
 import { systemClock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
@@ -22,6 +23,7 @@ import type { TakeBudget } from './limit.ts';
 import type { CallRecord } from './record.ts';
 import type { GatewaySettings } from './settings.ts';
 import { DEFAULT_GATEWAY_SETTINGS } from './settings.ts';
+import type { GatewayTokens } from './tokens.ts';
 
 /** What the tests of the gateway share: an authority in memory, and a gateway with a listener. */
 
@@ -127,6 +129,7 @@ export interface TestGatewayOptions {
   readonly clock?: Clock;
   readonly listener?: Partial<HttpListenerOptions>;
   readonly tmpDir?: string;
+  readonly tokens?: Partial<GatewayTokens>;
 }
 
 export interface TestGateway {
@@ -138,6 +141,7 @@ export interface TestGateway {
   readonly records: CallRecord[];
   readonly access: ReturnType<typeof createAccess>;
   readonly apps: ReturnType<typeof createAppDirectory>;
+  readonly tokens: GatewayTokens;
   /** The settings in force; tests change them as a reload would. */
   readonly live: { settings: GatewaySettings };
   /** Waits for the next record beyond those there are. */
@@ -158,11 +162,22 @@ export async function startGateway(options: TestGatewayOptions): Promise<TestGat
   const live = {
     settings: { ...DEFAULT_GATEWAY_SETTINGS, upstream: { weixin: options.origin }, ...options.settings },
   };
+  const tokens: GatewayTokens = {
+    virtual: createVirtualTokens({
+      key: new Secret(Buffer.alloc(32, 7).toString('base64')),
+      now: () => clock.now(),
+      nonce: () => randomBytes(4).toString('hex'),
+    }),
+    isRevoked: async () => false,
+    recognize: async () => undefined,
+    ...options.tokens,
+  };
   const gateway = createGateway({
     platforms: options.platforms ?? PLATFORMS,
     apps,
     access,
     authority,
+    tokens,
     takeBudget: options.takeBudget ?? (async () => {}),
     settings: () => live.settings,
     clock,
@@ -181,6 +196,7 @@ export async function startGateway(options: TestGatewayOptions): Promise<TestGat
     records,
     access,
     apps,
+    tokens,
     live,
     async record(count) {
       for (const until = performance.now() + 5000; records.length < count; ) {

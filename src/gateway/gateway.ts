@@ -6,6 +6,8 @@ import type { AppDirectory } from '../credentials/apps.ts';
 import type { Authority } from '../credentials/credentials.ts';
 import type { Platform, PlatformId } from '../platforms/platform.ts';
 import { answerErrors } from './answer-errors.ts';
+import { answerTickets } from './answer-tickets.ts';
+import { answerTokens } from './answer-tokens.ts';
 import { authenticate } from './authenticate.ts';
 import { authorize } from './authorize.ts';
 import type { Answer, Handler, IncomingCall, Stage } from './call.ts';
@@ -24,6 +26,7 @@ import { createReplayStore } from './replay-store.ts';
 import { route } from './route.ts';
 import type { GatewaySettings } from './settings.ts';
 import { checkGatewaySettings } from './settings.ts';
+import type { GatewayTokens } from './tokens.ts';
 import { createUpstreams } from './upstreams.ts';
 
 /** Everything the gateway works with. */
@@ -32,6 +35,7 @@ export interface GatewayDeps {
   readonly apps: AppDirectory;
   readonly access: Access;
   readonly authority: Authority;
+  readonly tokens: GatewayTokens;
   readonly takeBudget: TakeBudget;
   /** Asked at every call, so that a reload takes effect at once. What it gives must have been checked. */
   readonly settings: () => GatewaySettings;
@@ -39,6 +43,8 @@ export interface GatewayDeps {
   /** Hex digits of so many random bytes. */
   readonly randomHex: (bytes: number) => string;
   readonly log: Log;
+  /** Told that a call begins. It must not throw. */
+  readonly onBegin?: () => void;
   /** Told of every call when it is over. It must not throw. */
   readonly onCall?: (record: CallRecord) => void;
   /** Where large request bodies wait for a replay. */
@@ -62,6 +68,7 @@ export interface Gateway {
 /** Makes a gateway. Throws TypeError when a setting cannot be used. */
 export function createGateway(deps: GatewayDeps): Gateway {
   const { access, authority, clock, log, settings } = deps;
+  const now = (): number => clock.now();
   checkGatewaySettings(settings());
   const upstreams = createUpstreams(() => settings().connectionsPerOrigin);
   const replays = createReplayStore(deps);
@@ -69,15 +76,17 @@ export function createGateway(deps: GatewayDeps): Gateway {
 
   /** One request meets the stages in this order; its answer comes back through them from the last to the first. */
   const stages: readonly Stage[] = [
-    record({ clock, randomHex: deps.randomHex, log, onCall: deps.onCall }),
+    record({ clock, randomHex: deps.randomHex, log, onBegin: deps.onBegin, onCall: deps.onCall }),
     deadline(deadlines, () => settings().timeoutMs),
     answerErrors(log),
-    read,
-    authenticate(access),
+    read(deps.platforms.values()),
+    answerTokens({ ...deps, now }),
+    authenticate(deps),
     route(deps),
     authorize(access),
+    answerTickets({ authority, now }),
     limit({ settings, takeBudget: deps.takeBudget, replays }),
-    inspect({ authority, log }),
+    inspect({ authority, recognize: deps.tokens.recognize, log }),
     inject(authority),
   ];
   const handle = compose(stages, forward({ settings, upstreams, clock }));

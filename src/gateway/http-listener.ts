@@ -1,51 +1,26 @@
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerOptions, ServerResponse } from 'node:http';
 import { createServer, STATUS_CODES } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { Readable } from 'node:stream';
-import type { Clock } from '../base/clock.ts';
+import { TLSSocket } from 'node:tls';
 import { BridgeError } from '../base/errors.ts';
-import type { Log } from '../base/log.ts';
 import type { Answer, Call } from './call.ts';
-import type { Gateway } from './gateway.ts';
+import type { Closing, HttpListener, HttpListenerOptions } from './listener.ts';
+import {
+  DEAD_SOCKET_MS,
+  headTooLarge,
+  KEEP_ALIVE_MS,
+  LINGER_MS,
+  MAX_HEAD_BYTES,
+  openListener,
+  tunnelRefused,
+} from './listener.ts';
 
-/** A listening socket. */
-export interface HttpListener {
-  readonly address: string;
-  readonly port: number;
-  /** Stops accepting, lets what is under way finish for up to `timeoutMs`, then breaks it off. */
-  close(timeoutMs: number): Promise<void>;
-}
-
-/** What a listener is made of. */
-export interface HttpListenerOptions {
-  readonly gateway: Gateway;
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly host: string;
-  /** 0 takes any free port. */
-  readonly port: number;
-  /** Most connections at once; more are closed as they come. Default 10 000. */
-  readonly maxConnections?: number;
-  /** Longest wait for a request's headers, in milliseconds. Default 15 s. */
-  readonly headersTimeoutMs?: number;
-  /** Longest wait for a whole request, in milliseconds. Default 60 s. */
-  readonly requestTimeoutMs?: number;
-  /** How long an idle connection is kept, in milliseconds. Default 65 s, longer than usual clients keep theirs. */
-  readonly keepAliveTimeoutMs?: number;
-}
-
-/** Request heads over this size are refused with 431. */
-const MAX_HEAD_BYTES = 16 * 1024;
-
-/** A connection on which nothing moved for so long is broken off, whatever it waits for. */
-const DEAD_SOCKET_MS = 120_000;
+export type { HttpListener, HttpListenerOptions } from './listener.ts';
 
 /** Up to this size the rest of an unread request is read away; over it the connection is closed. */
 const READ_AWAY_BYTES = 64 * 1024;
-
-/** How long a caller that is still sending gets to notice that it was answered. */
-const LINGER_MS = 2000;
 
 /** A request's wish to be told before it sends its body. */
 interface Continue {
@@ -54,7 +29,28 @@ interface Continue {
 }
 
 /** Listens for HTTP/1.1 and hands every request to the gateway. Rejects when the address cannot be had. */
-export async function listenHttp(options: HttpListenerOptions): Promise<HttpListener> {
+export function listenHttp(options: HttpListenerOptions): Promise<HttpListener> {
+  const server = createServer(http1Options(options));
+  const { beginClosing } = serveHttp1(server, options);
+  return openListener(server, options, { beginClosing, breakOff: () => server.closeAllConnections() });
+}
+
+/** What a server of Node's that speaks HTTP/1.1 is to be made with. */
+export function http1Options(options: HttpListenerOptions): ServerOptions {
+  return {
+    insecureHTTPParser: false,
+    requireHostHeader: false,
+    maxHeaderSize: MAX_HEAD_BYTES,
+    headersTimeout: options.headersTimeoutMs ?? 15_000,
+    requestTimeout: options.requestTimeoutMs ?? 60_000,
+    keepAliveTimeout: options.keepAliveTimeoutMs ?? KEEP_ALIVE_MS,
+    connectionsCheckingInterval: Math.min(5000, options.headersTimeoutMs ?? 5000),
+    optimizeEmptyRequests: true,
+  };
+}
+
+/** Hands every HTTP/1.1 request that a server of Node's gets to the gateway, whatever carries it. */
+export function serveHttp1(server: Server, options: HttpListenerOptions): Pick<Closing, 'beginClosing'> {
   const { gateway, clock, log } = options;
   const open = new Map<ServerResponse, Call>();
   let closing = false;
@@ -155,19 +151,9 @@ export async function listenHttp(options: HttpListenerOptions): Promise<HttpList
     );
   };
 
-  const server = createServer({
-    insecureHTTPParser: false,
-    requireHostHeader: false,
-    maxHeaderSize: MAX_HEAD_BYTES,
-    headersTimeout: options.headersTimeoutMs ?? 15_000,
-    requestTimeout: options.requestTimeoutMs ?? 60_000,
-    keepAliveTimeout: options.keepAliveTimeoutMs ?? 65_000,
-    connectionsCheckingInterval: Math.min(5000, options.headersTimeoutMs ?? 5000),
-    optimizeEmptyRequests: true,
-  });
   // With a count limit Node drops further headers silently; the size limit is enough.
   server.maxHeadersCount = 0;
-  server.maxConnections = options.maxConnections ?? 10_000;
+  server.maxConnections = options.maxConnections ?? 20_000;
   server.timeout = DEAD_SOCKET_MS;
 
   server.on('request', (req, res) => onRequest(req, res));
@@ -187,12 +173,7 @@ export async function listenHttp(options: HttpListenerOptions): Promise<HttpList
   // RFC 9110, section 7.8 allows. Java's HttpClient asks every plain-text server for h2c.
   server.on('connect', (_req, socket) => {
     socket.on('error', () => {});
-    refuse(
-      socket,
-      new BridgeError('METHOD_NOT_ALLOWED', 'CONNECT is refused: this gateway opens no tunnels', {
-        hint: 'call http://api.weixin.qq.com instead of https:// when the gateway is set as HTTP proxy',
-      }),
-    );
+    refuse(socket, tunnelRefused());
   });
   const refused = new WeakSet<Duplex>();
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
@@ -214,22 +195,9 @@ export async function listenHttp(options: HttpListenerOptions): Promise<HttpList
     refuse(socket, clientFault(error));
   });
 
-  await listen(server, options.host, options.port);
-  const { address, port } = server.address() as AddressInfo;
   return {
-    address,
-    port,
-    async close(timeoutMs) {
+    beginClosing() {
       closing = true;
-      const done = new AbortController();
-      clock.sleep(timeoutMs, done.signal).then(
-        () => server.closeAllConnections(),
-        () => {},
-      );
-      await new Promise<void>(resolve => {
-        server.close(() => resolve());
-      });
-      done.abort();
     },
   };
 }
@@ -237,7 +205,8 @@ export async function listenHttp(options: HttpListenerOptions): Promise<HttpList
 /** Breaks an answer off in a way that cannot be taken for its end, even where only closing marks that. */
 function cut(res: ServerResponse): void {
   const { socket } = res;
-  if (socket === null || socket.destroyed) res.destroy();
+  // Under TLS the end is marked by an alert (RFC 8446, section 6.1), which a destroyed connection lacks.
+  if (socket === null || socket.destroyed || socket instanceof TLSSocket) res.destroy();
   else socket.resetAndDestroy();
 }
 
@@ -247,10 +216,7 @@ function clientFault(error: NodeJS.ErrnoException & { readonly reason?: string }
     case 'ERR_HTTP_REQUEST_TIMEOUT':
       return new BridgeError('REQUEST_TIMEOUT', 'the request did not arrive in time');
     case 'HPE_HEADER_OVERFLOW':
-      return new BridgeError(
-        'REQUEST_HEAD_TOO_LARGE',
-        `the request head is larger than ${MAX_HEAD_BYTES} bytes`,
-      );
+      return headTooLarge();
     default:
       return new BridgeError(
         'REQUEST_MALFORMED',
@@ -267,14 +233,4 @@ function serialize(answer: Answer): Buffer {
   head += 'connection: close\r\n\r\n';
   const body = Buffer.isBuffer(answer.body) ? answer.body : Buffer.alloc(0);
   return Buffer.concat([Buffer.from(head, 'latin1'), body]);
-}
-
-function listen(server: Server, host: string, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen({ host, port }, () => {
-      server.off('error', reject);
-      resolve();
-    });
-  });
 }

@@ -7,6 +7,8 @@ export interface Http2Head {
   readonly headers: RawHeaders;
   /** Whether it asks to be told before it sends its body. */
   readonly awaits: boolean;
+  /** What its headers take in bytes, as HTTP/1.1 would write them. */
+  readonly size: number;
 }
 
 /** Headers that make an HTTP/2 message malformed (RFC 9113, section 8.2.2). */
@@ -33,9 +35,11 @@ export function readHttp2Head(raw: RawHeaders, endsWithHead: boolean): Http2Head
   let awaits = false;
   let hasLength = false;
   let cookieAt = -1;
+  let size = 0;
   for (let i = 0; i < raw.length; i += 2) {
     const name = raw[i] as string;
     const value = raw[i + 1] as string;
+    size += name.length + value.length + ': \r\n'.length;
     switch (name) {
       case ':method':
         method = value;
@@ -67,7 +71,7 @@ export function readHttp2Head(raw: RawHeaders, endsWithHead: boolean): Http2Head
     if (!name.startsWith(':')) headers.push(name, value);
   }
   if (!hasLength && !endsWithHead) headers.push('transfer-encoding', 'chunked');
-  return { method, target, headers, awaits };
+  return { method, target, headers, awaits, size };
 }
 
 /** The header list an answer goes out with: names in lower case, `:status` first, what HTTP/2 forbids left out. */

@@ -3,11 +3,12 @@ import { constants, performServerHandshake } from 'node:http2';
 import { Readable } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import type { Clock } from '../base/clock.ts';
+import type { BridgeError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { Answer, Call, RawHeaders } from './call.ts';
 import type { Gateway } from './gateway.ts';
-import { DEAD_SOCKET_MS, LINGER_MS, MAX_HEAD_BYTES, tunnelRefused } from './http-listener.ts';
 import { http2AnswerHeaders, readHttp2Head } from './http2-headers.ts';
+import { DEAD_SOCKET_MS, headTooLarge, LINGER_MS, MAX_HEAD_BYTES, tunnelRefused } from './listener.ts';
 
 /** What HTTP/2 is served with. */
 export interface Http2Options {
@@ -36,9 +37,11 @@ const CONNECTION_WINDOW_BYTES = 1024 * 1024;
  * (CVE-2019-9512, -9515) and on continued heads (CVE-2024-27983) are kept by nghttp2.
  */
 const SESSION_OPTIONS = {
-  settings: { maxConcurrentStreams: MAX_STREAMS, maxHeaderListSize: MAX_HEAD_BYTES, enablePush: false },
-  // The size limit, which counts 32 bytes for each header, is to be the only one, as in HTTP/1.1.
-  maxHeaderListPairs: MAX_HEAD_BYTES / 32,
+  // What is announced binds the caller only once it has said so, and counts 32 bytes more for each header
+  // (RFC 9113, section 6.5.2). Our own limit answers instead of resetting the stream; see `onStream`.
+  settings: { maxConcurrentStreams: MAX_STREAMS, maxHeaderListSize: 4 * MAX_HEAD_BYTES, enablePush: false },
+  // A compressed head can name one large header very often; over this number the stream is reset.
+  maxHeaderListPairs: 512,
   // Enough for every stream to have a full window of its answer waiting.
   maxSessionMemory: 32,
   maxSessionInvalidFrames: 100,
@@ -50,7 +53,7 @@ const SESSION_OPTIONS = {
   strictSingleValueFields: false,
 };
 
-const { NGHTTP2_NO_ERROR, NGHTTP2_CANCEL, NGHTTP2_INTERNAL_ERROR } = constants;
+const { NGHTTP2_NO_ERROR } = constants;
 
 /** Statuses whose answers have no body (RFC 9110, section 6.4.1), besides those to HEAD. */
 const BODILESS: ReadonlySet<number> = new Set([204, 205, 304]);
@@ -109,12 +112,13 @@ export function createHttp2Sessions(options: Http2Options): Http2Sessions {
 
   const onStream = (stream: ServerHttp2Stream, rawHeaders: RawHeaders, remoteAddress: string): void => {
     stream.on('error', () => {});
-    const { method, target, headers, awaits } = readHttp2Head(rawHeaders, stream.endAfterHeaders);
+    const { method, target, headers, awaits, size } = readHttp2Head(rawHeaders, stream.endAfterHeaders);
     if (method === 'CONNECT') {
-      gateway.refuse(tunnelRefused(), remoteAddress).then(
-        answer => send(stream, answer),
-        () => stream.close(NGHTTP2_INTERNAL_ERROR),
-      );
+      refuse(stream, tunnelRefused(), remoteAddress);
+      return;
+    }
+    if (size > MAX_HEAD_BYTES) {
+      refuse(stream, headTooLarge(), remoteAddress);
       return;
     }
     const call = gateway.open({
@@ -126,7 +130,7 @@ export function createHttp2Sessions(options: Http2Options): Http2Sessions {
       sendContinue: awaits ? () => sendContinue(stream) : undefined,
     });
     // A stream that waits for its peer's window can be dead while its connection is busy with others.
-    stream.setTimeout(DEAD_SOCKET_MS, () => stream.close(NGHTTP2_CANCEL));
+    stream.setTimeout(DEAD_SOCKET_MS, () => breakOff(stream));
     stream.once('close', () => {
       if (!stream.headersSent || !stream.writableFinished || stream.rstCode !== NGHTTP2_NO_ERROR)
         gateway.abandon(call);
@@ -138,14 +142,21 @@ export function createHttp2Sessions(options: Http2Options): Http2Sessions {
           { seqid: call.seqid, error: error instanceof Error ? error.name : 'unknown' },
           'the gateway failed',
         );
-        stream.close(NGHTTP2_INTERNAL_ERROR);
+        breakOff(stream);
       },
+    );
+  };
+
+  const refuse = (stream: ServerHttp2Stream, error: BridgeError, from: string): void => {
+    gateway.refuse(error, from).then(
+      answer => send(stream, answer),
+      () => breakOff(stream),
     );
   };
 
   const send = (stream: ServerHttp2Stream, answer: Answer, call?: Call): void => {
     const { body, status } = answer;
-    const bodiless = stream.headRequest || BODILESS.has(status) || body === undefined;
+    const bodiless = call?.incoming.method === 'HEAD' || BODILESS.has(status) || body === undefined;
     if (stream.destroyed || stream.closed || call?.callerGone === true) {
       if (body instanceof Readable) body.destroy();
       return;
@@ -156,17 +167,18 @@ export function createHttp2Sessions(options: Http2Options): Http2Sessions {
       // A status or a header that HTTP/1.1 let through and HTTP/2 has no form for.
       log.warn({ seqid: call?.seqid, status, err: error }, 'the answer cannot be sent over HTTP/2');
       if (body instanceof Readable) body.destroy();
-      stream.close(NGHTTP2_INTERNAL_ERROR);
+      breakOff(stream);
       return;
     }
     if (body instanceof Readable) {
       if (bodiless) body.destroy();
       else {
-        body.on('error', () => stream.close(NGHTTP2_INTERNAL_ERROR));
+        body.on('error', () => breakOff(stream));
         body.pipe(stream);
       }
     } else if (!bodiless) stream.end(body);
-    if (!stream.readableEnded) readAway(stream);
+    if (stream.endAfterHeaders) stream.resume();
+    else if (!stream.readableEnded) readAway(stream);
   };
 
   /**
@@ -194,6 +206,14 @@ export function createHttp2Sessions(options: Http2Options): Http2Sessions {
       for (const session of sessions) session.close();
     },
   };
+}
+
+/**
+ * Resets a stream with INTERNAL_ERROR. Node's `close()` would end it as if the answer were complete when
+ * nothing waits to be sent; only `destroy()` with an error tells the caller that something is missing.
+ */
+function breakOff(stream: ServerHttp2Stream): void {
+  stream.destroy(new Error('the answer broke off'));
 }
 
 function sendContinue(stream: ServerHttp2Stream): void {

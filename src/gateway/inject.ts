@@ -10,12 +10,13 @@ import { dropParameters } from './query.ts';
  */
 export function inject(authority: Authority): Stage {
   return next => call => {
-    if (!call.injects) {
-      call.outgoingQuery = call.query;
-      return next(call);
-    }
+    // After a repair the new credential goes out, whoever brought the one before.
     if (call.credential !== undefined) {
       place(call);
+      return next(call);
+    }
+    if (!call.injects) {
+      call.outgoingQuery = call.query;
       return next(call);
     }
     return untilFault(call, authority.get({ app: call.app as App, kind: 'access-token' })).then(
@@ -33,7 +34,10 @@ function place(call: Call): void {
   const token = call.credential?.value.reveal();
   if (token === undefined || token === '')
     throw new TypeError('a call was about to go out without its credential');
-  const others = call.emptyToken ? dropParameters(call.query, callerTokenParameters) : call.query;
+  const others =
+    call.emptyToken || call.token !== undefined
+      ? dropParameters(call.query, callerTokenParameters)
+      : call.query;
   const placed = `${tokenParameter}=${encodeURIComponent(token)}`;
   call.outgoingQuery = others === '' ? placed : `${placed}&${others}`;
 }

@@ -1,5 +1,6 @@
 import type { Log } from '../base/log.ts';
-import type { Authority, Credential } from '../credentials/credentials.ts';
+import { fingerprintOf } from '../base/secret.ts';
+import type { Authority, Credential, CredentialRef } from '../credentials/credentials.ts';
 import { readVerdict } from './answer-verdict.ts';
 import type { Answer, Call, Stage } from './call.ts';
 import { untilFault } from './call.ts';
@@ -7,6 +8,8 @@ import { untilFault } from './call.ts';
 /** What inspecting needs. */
 export interface InspectOptions {
   readonly authority: Authority;
+  /** The credential whose current or previous value has this fingerprint. */
+  readonly recognize: (fingerprint: string) => Promise<CredentialRef | undefined>;
   readonly log: Log;
 }
 
@@ -15,13 +18,15 @@ export interface InspectOptions {
  * sends the call once more; whatever comes back then is the answer. An answer that cannot be mended goes
  * to the caller as it is.
  */
-export function inspect({ authority, log }: InspectOptions): Stage {
+export function inspect(options: InspectOptions): Stage {
   return next => async call => {
     try {
       const answer = await next(call);
       const errcode = note(call, answer);
-      if (errcode === undefined || !call.injects || !isTokenRefusal(call, errcode)) return answer;
-      const repaired = await repair(call, errcode, authority, log);
+      if (errcode === undefined || !isTokenRefusal(call, errcode)) return answer;
+      const refused = await refusedCredential(call, options);
+      if (refused === undefined) return answer;
+      const repaired = await repair(call, refused, errcode, options);
       if (repaired === undefined) return answer;
       call.replayed = true;
       call.credential = repaired;
@@ -47,19 +52,46 @@ function isTokenRefusal(call: Call, errcode: number): boolean {
   return errcode !== 0 && call.platform?.errorRule(errcode).class === 'token';
 }
 
+/** A credential of ours that the platform refused. */
+interface Refused {
+  readonly ref: CredentialRef;
+  readonly fingerprint: string;
+}
+
+/**
+ * The credential behind a refusal: the one we put in, or one the caller brought that was ours to give.
+ * A token we know nothing of is the caller's own affair.
+ */
+async function refusedCredential(
+  call: Call,
+  { recognize, log }: InspectOptions,
+): Promise<Refused | undefined> {
+  if (call.credential !== undefined)
+    return { ref: call.credential.ref, fingerprint: call.credential.value.fingerprint };
+  if (!call.ownToken || call.token === undefined) return undefined;
+  const fingerprint = fingerprintOf(call.token);
+  try {
+    const ref = await untilFault(call, recognize(fingerprint));
+    return ref && { ref, fingerprint };
+  } catch (error) {
+    log.warn(
+      { seqid: call.seqid, reason: error instanceof Error ? error.message : 'unknown' },
+      'a refused token could not be looked up',
+    );
+    return undefined;
+  }
+}
+
 /** A credential other than the refused one, with the body ready to be sent again; undefined when there is none. */
 async function repair(
   call: Call,
+  { ref, fingerprint }: Refused,
   errcode: number,
-  authority: Authority,
-  log: Log,
+  { authority, log }: InspectOptions,
 ): Promise<Credential | undefined> {
-  const refused = call.credential;
-  if (refused === undefined) return undefined;
-  const { fingerprint } = refused.value;
-  const about = { seqid: call.seqid, app: refused.ref.app.name, fingerprint, errcode };
+  const about = { seqid: call.seqid, app: ref.app.name, fingerprint, errcode };
   try {
-    const report = authority.report(refused.ref, { fingerprint, errcode, observedBy: 'gateway' });
+    const report = authority.report(ref, { fingerprint, errcode, observedBy: 'gateway' });
     const { credential, outcome, reason } = await untilFault(call, report);
     log.info({ ...about, outcome, reason }, 'the platform refused a credential');
     if (outcome === 'kept' || credential.value.fingerprint === fingerprint) return undefined;

@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import type { App, BudgetRule, Platform } from '../platforms/platform.ts';
 import type { Call, Stage } from './call.ts';
 import { untilFault } from './call.ts';
@@ -33,13 +34,14 @@ function limitBody(call: Call, { settings, replays }: LimitOptions): void {
   const { maxRequestBytes, replayMemoryBytes, replayMemoryTotalBytes } = settings();
   if (call.bodyLength !== undefined && call.bodyLength > maxRequestBytes)
     throw requestTooLarge(maxRequestBytes);
-  const source = call.incoming.body;
+  const source = call.bodyRead === undefined ? call.incoming.body : Readable.from([call.bodyRead]);
   if (source === undefined) throw new TypeError('a call with a body must come with its source');
   call.requestBody = createRequestBody(call, {
     source,
     maxBytes: maxRequestBytes,
-    kept: call.injects
-      ? replays.keep({ memoryBytes: replayMemoryBytes, memoryTotalBytes: replayMemoryTotalBytes })
-      : undefined,
+    kept:
+      call.injects || call.ownToken
+        ? replays.keep({ memoryBytes: replayMemoryBytes, memoryTotalBytes: replayMemoryTotalBytes })
+        : undefined,
   });
 }

@@ -4,7 +4,7 @@ import { dropParameters, readQuery } from './query.ts';
 
 const TOKENS = ['access_token', 'cloudbase_access_token'];
 const read = (query: string): ReturnType<typeof readQuery> => readQuery(query, TOKENS);
-const NONE = { appid: undefined, ownToken: false, emptyToken: false };
+const NONE = { appid: undefined, token: undefined, emptyToken: false };
 
 /** A name with some of its letters percent-encoded, in either case of hex digits. */
 function spelled(name: string): fc.Arbitrary<string> {
@@ -36,14 +36,14 @@ describe('readQuery', () => {
     ['from_appid', { ...NONE, query: '' }],
     ['from_appid=&a', { ...NONE, query: 'a' }],
     ['from_appid2=x&xfrom_appid=y', { ...NONE, query: 'from_appid2=x&xfrom_appid=y' }],
-    ['access_token=T&a', { ...NONE, query: 'access_token=T&a', ownToken: true }],
-    ['access%5Ftoken=T', { ...NONE, query: 'access%5Ftoken=T', ownToken: true }],
-    ['cloudbase_access_token=T', { ...NONE, query: 'cloudbase_access_token=T', ownToken: true }],
+    ['access_token=T&a', { ...NONE, query: 'access_token=T&a', token: 'T' }],
+    ['access%5Ftoken=T', { ...NONE, query: 'access%5Ftoken=T', token: 'T' }],
+    ['cloudbase_access_token=T', { ...NONE, query: 'cloudbase_access_token=T', token: 'T' }],
     ['access_token=', { ...NONE, query: 'access_token=', emptyToken: true }],
     ['access_token', { ...NONE, query: 'access_token', emptyToken: true }],
     [
       'access_token=&cloudbase_access_token=T',
-      { ...NONE, query: 'access_token=&cloudbase_access_token=T', ownToken: true, emptyToken: true },
+      { ...NONE, query: 'access_token=&cloudbase_access_token=T', token: 'T', emptyToken: true },
     ],
     ['x=access_token=T', { ...NONE, query: 'x=access_token=T' }],
   ])('%s', (query, reading) => {
@@ -88,7 +88,7 @@ describe('readQuery', () => {
         fc.array(other, { maxLength: 3 }),
         (before, name, after) => {
           const query = [...before, `${name}=T`, ...after].join('&');
-          expect(read(query)).toMatchObject({ ownToken: true, query });
+          expect(read(query)).toMatchObject({ token: 'T', query });
         },
       ),
     );

@@ -9,13 +9,13 @@ export interface QueryReading {
   readonly query: string;
   /** Value of `from_appid`, decoded; undefined when absent or empty. */
   readonly appid: string | undefined;
-  /** A token parameter has a value. */
-  readonly ownToken: boolean;
+  /** Value of the first token parameter that has one, decoded: a credential the caller brought. Never log it. */
+  readonly token: string | undefined;
   /** A token parameter is there without a value. */
   readonly emptyToken: boolean;
 }
 
-const NO_QUERY: QueryReading = { query: '', appid: undefined, ownToken: false, emptyToken: false };
+const NO_QUERY: QueryReading = { query: '', appid: undefined, token: undefined, emptyToken: false };
 
 /**
  * Reads the parameters that concern us. Names are compared after percent-decoding, as the platform
@@ -27,7 +27,7 @@ export function readQuery(query: string, tokenParameters: readonly string[]): Qu
   let kept = query;
   let appid: string | undefined;
   let appidSeen = false;
-  let ownToken = false;
+  let token: string | undefined;
   let emptyToken = false;
   let seenTokens: string[] | undefined;
   for (let start = 0; start <= query.length; ) {
@@ -41,12 +41,13 @@ export function readQuery(query: string, tokenParameters: readonly string[]): Qu
     } else if (tokenParameters.includes(name)) {
       if (seenTokens?.includes(name)) throw twice(name);
       seenTokens = [...(seenTokens ?? []), name];
-      if (valueAt(query, start, end) === '') emptyToken = true;
-      else ownToken = true;
+      const value = valueAt(query, start, end);
+      if (value === '') emptyToken = true;
+      else token ??= decode(value);
     }
     start = end + 1;
   }
-  return { query: kept, appid, ownToken, emptyToken };
+  return { query: kept, appid, token, emptyToken };
 }
 
 /** The query without the given parameters, the others byte for byte and in their order. */

@@ -18,6 +18,8 @@ export interface CallRecord {
   readonly durationMs: number;
   /** Of that, waiting for the head of the platform's answer. */
   readonly upstreamMs: number;
+  /** How often it was sent to the platform: 0 when the answer was made here, more than once after a replay. */
+  readonly sends: number;
   readonly method: string;
   /** Canonical path; empty when the request was malformed. */
   readonly path: string;
@@ -51,12 +53,13 @@ export interface RecordOptions {
   readonly clock: Clock;
   readonly randomHex: (bytes: number) => string;
   readonly log: Log;
+  readonly onBegin: (() => void) | undefined;
   readonly onCall: ((record: CallRecord) => void) | undefined;
 }
 
 /** Names every call, and keeps a record of it once it is over. */
 export function record(options: RecordOptions): Stage {
-  const { clock, randomHex, log, onCall } = options;
+  const { clock, randomHex, log, onBegin, onCall } = options;
 
   const finish = (call: Call, status: number, cut: boolean): void => {
     const kept = toRecord(call, status, cut, clock.now());
@@ -65,6 +68,7 @@ export function record(options: RecordOptions): Stage {
   };
 
   return next => async call => {
+    onBegin?.();
     // Opaque to callers; the time in front lets operators find the day of a log.
     call.seqid = `${Math.floor(call.startedAt / 1000).toString(16)}-${randomHex(8)}`;
     const answer = await next(call);
@@ -86,6 +90,7 @@ function toRecord(call: Call, status: number, cut: boolean, now: number): CallRe
     startedAt: call.startedAt,
     durationMs: now - call.startedAt,
     upstreamMs: call.upstreamMs,
+    sends: call.sends,
     method: call.incoming.method,
     path: call.path,
     remoteAddress: call.incoming.remoteAddress,

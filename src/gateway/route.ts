@@ -6,7 +6,6 @@ import { BridgeError } from '../base/errors.ts';
 import type { AppDirectory } from '../credentials/apps.ts';
 import type { App, Platform, PlatformId } from '../platforms/platform.ts';
 import type { Call, Stage } from './call.ts';
-import { readQuery } from './query.ts';
 
 /** What routing goes by. */
 export interface RouteOptions {
@@ -27,7 +26,6 @@ export function route({ platforms, apps }: RouteOptions): Stage {
     for (const host of platform.hosts) byHost.set(host, [...(byHost.get(host) ?? []), platform]);
   }
   const all = [...platforms.values()];
-  const tokenParameters = [...new Set(all.flatMap(platform => platform.callerTokenParameters))];
 
   /** The platforms a call can be meant for. */
   const candidates = (call: Call): readonly Platform[] => {
@@ -39,20 +37,18 @@ export function route({ platforms, apps }: RouteOptions): Stage {
 
   return next => call => {
     if (call.path.startsWith(SERVICES_PREFIX)) throw noService(call.path);
-    const reading = readQuery(call.query, tokenParameters);
-    call.query = reading.query;
-    call.ownToken = reading.ownToken;
-    call.emptyToken = reading.emptyToken;
-
+    call.ownToken = call.token !== undefined && call.virtualFor === undefined;
     const among = candidates(call);
     const caller = call.caller as Caller;
     // A credential of the caller's own decides whose call it is, so naming an unknown app does no harm.
-    const app = reading.ownToken ? peek(apps, reading.appid) : pickApp(apps, caller, reading.appid, among);
+    const app = call.ownToken
+      ? peek(apps, call.appNamed)
+      : (call.virtualFor ?? pickApp(apps, caller, call.appNamed, among));
     const platform = among.find(each => each.id === app?.platform) ?? among[0];
     if (platform === undefined) throw new TypeError('the gateway knows no platform');
     call.app = app;
     call.platform = platform;
-    if (reading.ownToken) return next(call);
+    if (call.ownToken) return next(call);
 
     const wants = platform.pathCredential(call.path);
     if (wants === 'component') throw componentUnsupported(call.path);

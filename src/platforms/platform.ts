@@ -129,6 +129,10 @@ export interface Platform {
   readonly tokenParameter: string;
   /** Query parameters by which a caller may bring a credential of their own. */
   readonly callerTokenParameters: readonly string[];
+  /** Paths where a client asks for an access_token with appid and secret; the authority answers them. */
+  readonly tokenPaths: Readonly<Record<string, TokenMode>>;
+  /** Where a client asks for tickets, and which kind each value of the `type` parameter means. */
+  readonly ticketPath: { readonly path: string; readonly kinds: Readonly<Record<string, CredentialKind>> };
   /** Limits on API paths that we keep for all callers together. */
   readonly pathBudgets: Readonly<Record<string, BudgetRule>>;
 }

@@ -12,6 +12,8 @@ const weixin = {
   pathCredential: weixinPathCredential,
   tokenParameter: 'access_token',
   callerTokenParameters: ['access_token', 'cloudbase_access_token', 'component_access_token'],
+  tokenPaths: { '/cgi-bin/token': 'classic', '/cgi-bin/stable_token': 'stable' },
+  ticketPath: { path: '/cgi-bin/ticket/getticket', kinds: { jsapi: 'ticket', wx_card: 'card-ticket' } },
   pathBudgets: weixinPathBudgets,
 } as const satisfies Partial<Platform>;
 

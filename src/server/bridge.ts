@@ -7,6 +7,7 @@ import type { Log } from '../base/log.ts';
 import type { ListenAddress, Settings } from '../config/settings.ts';
 import { createAppDirectory } from '../credentials/apps.ts';
 import { createAuthority } from '../credentials/authority.ts';
+import { createRecognition } from '../credentials/recognition.ts';
 import { createRenewal } from '../credentials/renewal.ts';
 import { createGateway } from '../gateway/gateway.ts';
 import { listenHttp } from '../gateway/http-listener.ts';
@@ -16,11 +17,14 @@ import { createSealer, sealStore } from '../stores/sealing.ts';
 import { openSqliteStore } from '../stores/sqlite.ts';
 import { openAdminKeys } from './admin-keys.ts';
 import { createControl } from './control.ts';
+import { listenGatewayTls } from './gateway-tls.ts';
 import { livez, readyz } from './health.ts';
 import { listApps } from './v1/apps.ts';
+import { listCallers, revokeTokens } from './v1/callers.ts';
 import { listCredentials } from './v1/credentials/list.ts';
 import { reportCredential } from './v1/credentials/report.ts';
 import { rotateCredential } from './v1/credentials/rotate.ts';
+import { createRevocations, openVirtualTokens } from './virtual-tokens.ts';
 
 /** How long calls under way may finish after the word to stop. */
 const CLOSE_TIMEOUT_MS = 10_000;
@@ -45,6 +49,9 @@ export interface BridgeOptions {
 export interface Bridge {
   readonly control: ListenAddress;
   readonly gateway: ListenAddress | undefined;
+  readonly gatewayTls: ListenAddress | undefined;
+  /** Where the CA certificate is that callers over HTTPS must trust; undefined without HTTPS. */
+  readonly certificateFile: string | undefined;
   /** The admin key in clear, only if this start made it. */
   readonly freshAdminKey: string | undefined;
   /** Takes new settings at once: apps, callers, allow-list, limits, upstream. Throws, changing nothing, when they cannot be used. */
@@ -69,10 +76,8 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
   try {
     const random = Math.random;
     const { database, sealKeys, keyFormat } = settings.storage;
-    const store = sealStore(
-      await openSqliteStore({ path: database.path, clock, random }),
-      createSealer(sealKeys),
-    );
+    const sealer = createSealer(sealKeys);
+    const store = sealStore(await openSqliteStore({ path: database.path, clock, random }), sealer);
     closers.push(() => store.close());
 
     const upstream = createUpstream({ origins: () => settings.upstream });
@@ -95,6 +100,13 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
     const { admin, fresh } = await openAdminKeys(store, settings.admin.keyHashes);
     const now = (): number => clock.now();
 
+    const revocations = createRevocations(store, now);
+    const tokens = {
+      virtual: await openVirtualTokens(store, sealer, now),
+      isRevoked: revocations.isRevoked,
+      recognize: createRecognition({ store, apps, now }),
+    };
+
     const handlerDeps = { apps, authority, now };
     const control = createControl({
       handlers: {
@@ -104,6 +116,8 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
         listCredentials: listCredentials(handlerDeps),
         reportCredential: reportCredential(handlerDeps),
         rotateCredential: rotateCredential(handlerDeps),
+        listCallers: listCallers({ callers }),
+        revokeTokens: revokeTokens({ callers, revocations, now }),
       },
       admin,
       callers,
@@ -119,6 +133,7 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
       apps,
       access,
       authority,
+      tokens,
       takeBudget: (app, rule, operator) =>
         authority.budgets.require(app, rule, operator ? 'operator' : 'anyone'),
       settings: () => ({ ...settings.gateway, upstream: settings.upstream }),
@@ -135,7 +150,17 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
         refuseOpenRelay(address, settings);
         return listenHttp({ gateway, clock, log, ...address });
       }));
-    if (listener !== undefined) closers.push(() => listener.close(CLOSE_TIMEOUT_MS));
+    const { certificateFile } = settings;
+    const tlsAddress = settings.listen.gatewayTls;
+    const tlsListener =
+      tlsAddress &&
+      (await listening('listen.gatewayTls', tlsAddress, address => {
+        refuseOpenRelay(address, settings);
+        return listenGatewayTls({ store, sealer, gateway, clock, log, address, certificateFile });
+      }));
+    closers.push(() =>
+      Promise.all([listener?.close(CLOSE_TIMEOUT_MS), tlsListener?.close(CLOSE_TIMEOUT_MS)]),
+    );
 
     renewal.start();
     closers.push(() => renewal.stop());
@@ -143,9 +168,12 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
     return {
       control: { host: settings.listen.control.host, port: portOf(control.server.address()) },
       gateway: listener && { host: listener.address, port: listener.port },
+      gatewayTls: tlsListener && { host: tlsListener.address, port: tlsListener.port },
+      certificateFile: tlsListener && certificateFile,
       freshAdminKey: fresh,
       apply(next) {
-        if (next.listen.gateway !== undefined) refuseOpenRelay(next.listen.gateway, next);
+        for (const address of [next.listen.gateway, next.listen.gatewayTls])
+          if (address !== undefined) refuseOpenRelay(address, next);
         callers.replace(next.callers);
         access.replace(next.openapi);
         apps.replace(next.apps);

@@ -79,6 +79,9 @@ export const MIGRATIONS: readonly Migration[] = [
         .on(CREDENTIAL_TABLE)
         .columns(['background', 'renew_at', '_id'])
         .execute();
+      for (const column of ['fingerprint', 'previous_fingerprint'] as const) {
+        await db.schema.createIndex(`open_bridge_${column}`).on(CREDENTIAL_TABLE).column(column).execute();
+      }
       await db.schema
         .createTable('open_bridge_leases')
         .addColumn('name', 'varchar(512)', column => column.primaryKey())
@@ -115,7 +118,8 @@ export const MIGRATIONS: readonly Migration[] = [
   },
 ];
 
-const MIGRATION_TABLE = 'open_bridge_migrations';
+/** Where the names of the steps that were taken are kept. */
+export const MIGRATION_TABLE = 'open_bridge_migrations';
 
 /**
  * Brings the schema up to date. The caller holds whatever keeps other nodes out (an immediate

@@ -22,6 +22,11 @@ export function newSealKey(): string {
   return randomBytes(KEY_BYTES).toString('base64');
 }
 
+/** Id of the key that text is sealed with; undefined for text that is not sealed. */
+export function sealedWith(text: string): string | undefined {
+  return text.startsWith(PREFIX) ? text.slice(PREFIX.length).split(':', 1)[0] : undefined;
+}
+
 /** What is wrong with a sealing key, or undefined when it is well-formed. Never quotes the key. */
 export function sealKeyFault(key: string): string | undefined {
   const bytes = Buffer.from(key, 'base64');
@@ -99,6 +104,10 @@ export function sealStore(store: Store, sealer: Sealer): Store {
       ...credentials,
       async get(id) {
         const row = await credentials.get(id);
+        return row && mapValues(row, sealer.open);
+      },
+      async findByFingerprint(fingerprint) {
+        const row = await credentials.findByFingerprint(fingerprint);
         return row && mapValues(row, sealer.open);
       },
       commit: (row, expectedEpoch) => credentials.commit(mapValues(row, sealer.seal), expectedEpoch),

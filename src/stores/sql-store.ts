@@ -166,6 +166,22 @@ function credentialTable({ db, run }: SqlBackend): CredentialTable {
       );
       return deleted.numDeletedRows === 1n;
     },
+    async findByFingerprint(fingerprint) {
+      const stored = await run(() =>
+        db
+          .selectFrom(CREDENTIAL_TABLE)
+          .selectAll()
+          .where(where =>
+            where.or([
+              where('fingerprint', '=', fingerprint),
+              where('previous_fingerprint', '=', fingerprint),
+            ]),
+          )
+          .limit(1)
+          .executeTakeFirst(),
+      );
+      return stored === undefined ? undefined : toRow(stored);
+    },
   };
 }
 
@@ -344,6 +360,15 @@ function settingTable({ db, run }: SqlBackend): SettingTable {
           .execute(),
       );
       return (await get(name)) ?? value;
+    },
+    async put(name, value) {
+      await run(() =>
+        db
+          .insertInto('open_bridge_settings')
+          .values({ name, value })
+          .onConflict(conflict => conflict.column('name').doUpdateSet({ value }))
+          .execute(),
+      );
     },
   };
 }

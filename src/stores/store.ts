@@ -78,6 +78,8 @@ export interface CredentialTable {
     renewal: { readonly renewAt: number; readonly background: boolean },
   ): Promise<void>;
   remove(id: string): Promise<boolean>;
+  /** The row whose current or previous value has this fingerprint. */
+  findByFingerprint(fingerprint: string): Promise<CredentialRow | undefined>;
 }
 
 export interface LeaseTable {
@@ -135,4 +137,6 @@ export interface SettingTable {
   get(name: string): Promise<string | undefined>;
   /** Writes only if there is none; resolves to the value that stands afterwards. */
   putIfAbsent(name: string, value: string): Promise<string>;
+  /** Writes over what is there. */
+  put(name: string, value: string): Promise<void>;
 }

@@ -184,6 +184,8 @@ describe('other commands', () => {
       '0',
       '--gateway-port',
       '0',
+      '--gateway-tls-port',
+      '0',
     );
     await expect.poll(output, { timeout: 15_000 }).toContain('Stop with Ctrl-C.');
     const commands = output()

@@ -35,10 +35,15 @@ export function writeConfig(folder: string, upstream: string, change: Record<str
     ],
     openapi: { allow: ['/wxa/*', '/cgi-bin/*'] },
     storage: { database: 'sqlite:./open-bridge.db', sealKey: `\${file:./seal.key}` },
-    listen: { control: '127.0.0.1:0', gateway: '127.0.0.1:0' },
     upstream: { weixin: upstream },
     log: { level: 'debug' },
     ...change,
+    listen: {
+      control: '127.0.0.1:0',
+      gateway: '127.0.0.1:0',
+      gatewayTls: '127.0.0.1:0',
+      ...(change['listen'] as Record<string, unknown> | undefined),
+    },
   };
   writeFileSync(path, JSON.stringify(config, null, 2));
   return path;
@@ -55,6 +60,8 @@ export interface TestBridge {
   readonly folder: string;
   /** Applies a changed configuration, as a reload does. */
   reconfigure(change: Record<string, unknown>): void;
+  /** Stops the bridge and starts another on the same data. */
+  restart(): Promise<void>;
   /** Every log line so far. */
   readonly logs: string[];
   close(): Promise<void>;
@@ -84,25 +91,32 @@ export async function startTestBridge(
     },
   });
   const path = writeConfig(folder.path, simulator.origin, options.config);
-  const { settings } = loadConfig({ path, env: {} });
-  const bridge = await startBridge({
-    settings,
-    clock,
-    log: createLogger(settings.log.level, sink),
-    instance: 'test',
-    version: '0.0.0-test',
-    tmpDir: tmpdir(),
-  });
+  const begin = (): Promise<Bridge> => {
+    const { settings } = loadConfig({ path, env: {} });
+    const log = createLogger(settings.log.level, sink);
+    return startBridge({ settings, clock, log, instance: 'test', version: '0.0.0-test', tmpDir: tmpdir() });
+  };
+  let bridge = await begin();
   return {
-    bridge,
+    get bridge() {
+      return bridge;
+    },
     simulator,
-    gateway: `http://127.0.0.1:${bridge.gateway?.port}`,
-    control: `http://127.0.0.1:${bridge.control.port}`,
+    get gateway() {
+      return `http://127.0.0.1:${bridge.gateway?.port}`;
+    },
+    get control() {
+      return `http://127.0.0.1:${bridge.control.port}`;
+    },
     folder: folder.path,
     logs,
     reconfigure(change) {
       const changed = writeConfig(folder.path, simulator.origin, { ...options.config, ...change });
       bridge.apply(loadConfig({ path: changed, env: {} }).settings);
+    },
+    async restart() {
+      await bridge.close();
+      bridge = await begin();
     },
     async close() {
       await bridge.close();
