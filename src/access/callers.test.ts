@@ -1,6 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import type { CallerConfig, CallerProof } from './callers.ts';
-import { createCallerDirectory, hashCallerKey, mayListenOn } from './callers.ts';
+import {
+  CALLER_SCOPES,
+  createCallerDirectory,
+  hashCallerKey,
+  isLocalCaller,
+  mayListenOn,
+} from './callers.ts';
 
 const LOCAL = '127.0.0.1';
 const REMOTE = '203.0.113.9';
@@ -26,7 +32,8 @@ describe('without callers', () => {
     remoteAddress => {
       const caller = directory.authenticate({ remoteAddress });
       expect(caller).toMatchObject({ name: 'local', apps: undefined, allow: undefined, tokens: 'real' });
-      expect([...caller.scopes]).toEqual(['call', 'credential:read', 'credential:report', 'operate']);
+      expect([...caller.scopes]).toEqual([...CALLER_SCOPES]);
+      expect(isLocalCaller(caller)).toBe(true);
     },
   );
 

@@ -5,9 +5,17 @@ import type { AddressMatcher } from './addresses.ts';
 import { createAddressMatcher, isLoopback } from './addresses.ts';
 import type { AllowList } from './allow-list.ts';
 import { createAllowList } from './allow-list.ts';
+import type { RateLimit } from './rate-limits.ts';
 
 /** Every right a caller can have. `operate` includes the operator's share of the platform's budgets. */
-export const CALLER_SCOPES = ['call', 'credential:read', 'credential:report', 'operate'] as const;
+export const CALLER_SCOPES = [
+  'call',
+  'credential:read',
+  'credential:report',
+  'calls:read',
+  'metrics:read',
+  'operate',
+] as const;
 
 /** One right of a caller. */
 export type CallerScope = (typeof CALLER_SCOPES)[number];
@@ -24,6 +32,8 @@ export interface Caller {
   readonly allow: AllowList | undefined;
   readonly scopes: ReadonlySet<CallerScope>;
   readonly tokens: CallerTokens;
+  /** How fast it may call; undefined means as fast as it likes. */
+  readonly rateLimit?: RateLimit | undefined;
 }
 
 /** A caller as configured. */
@@ -38,6 +48,8 @@ export interface CallerConfig {
   /** Defaults to `call` and `credential:report`. */
   readonly scopes?: readonly CallerScope[] | undefined;
   readonly tokens: CallerTokens;
+  /** Without `burst` it is what one second brings, at least 1. */
+  readonly rateLimit?: { readonly perSecond: number; readonly burst?: number | undefined } | undefined;
 }
 
 /** What a request says of who sent it. */
@@ -76,6 +88,11 @@ const LOCAL_CALLER: Caller = {
   scopes: new Set(CALLER_SCOPES),
   tokens: 'real',
 };
+
+/** Whether this is the stand-in for everyone on the same machine, who may do whatever the program can. */
+export function isLocalCaller(caller: Caller): boolean {
+  return caller === LOCAL_CALLER;
+}
 
 /** Addresses remembered with what became of them; a bound on memory, not a promise. */
 const REMEMBERED_ADDRESSES = 4096;
@@ -138,6 +155,7 @@ function compile(configs: readonly CallerConfig[]): Book {
       allow: config.allow && createAllowList(config.allow),
       scopes: new Set(config.scopes ?? DEFAULT_SCOPES),
       tokens: config.tokens,
+      rateLimit: config.rateLimit && rateLimitOf(config.rateLimit),
     };
     for (const key of config.keys) {
       const keyHash = key.toLowerCase();
@@ -154,6 +172,10 @@ function compile(configs: readonly CallerConfig[]): Book {
     return caller;
   });
   return { callers, byKeyHash, byAddress, remembered: new Map() };
+}
+
+function rateLimitOf({ perSecond, burst }: NonNullable<CallerConfig['rateLimit']>): RateLimit {
+  return { perSecond, burst: burst ?? Math.max(1, Math.ceil(perSecond)) };
 }
 
 function find(book: Book, { key, remoteAddress }: CallerProof): Caller | undefined {

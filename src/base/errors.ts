@@ -29,6 +29,7 @@ export const ERRORS = {
   /** Seen in logs only: nobody is left to be told. */
   CALLER_GONE: { status: 499, errcode: 990499, errorType: 'RequestError', retryable: false },
   BUDGET_EXHAUSTED: { status: 429, errcode: 990429, errorType: 'GatewayError', retryable: true },
+  RATE_LIMITED: { status: 429, errcode: 990439, errorType: 'GatewayError', retryable: true },
   INTERNAL: { status: 500, errcode: 990500, errorType: 'GatewayError', retryable: false },
   UPSTREAM_UNREACHABLE: { status: 502, errcode: 990502, errorType: 'GatewayError', retryable: true },
   RESPONSE_TOO_LARGE: { status: 502, errcode: 990512, errorType: 'GatewayError', retryable: false },

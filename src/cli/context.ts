@@ -5,6 +5,8 @@ export interface CliContext {
   readonly instance: string;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly tmpDir: string;
+  /** User id of this process; undefined on systems without. */
+  readonly uid: number | undefined;
   /** Prints a line for the user. */
   readonly out: (text: string) => void;
   /** Prints a line of trouble. */

@@ -1,4 +1,3 @@
-import { userInfo } from 'node:os';
 import { Command } from 'commander';
 import { systemClock } from '../base/clock.ts';
 import type { CliContext } from './context.ts';
@@ -40,7 +39,7 @@ export function doctorCommand(context: CliContext): Command {
       'after',
       `
 Exit status: 0 nothing is broken, 1 something is, 2 something deserves a look (with --strict).
-Retires no token and changes no setting. Output of COMMAND goes to standard error.
+Without --mint no token is retired. Output of COMMAND goes to standard error.
 Sends OPEN_BRIDGE_ADMIN_KEY or OPEN_BRIDGE_CALLER_KEY from the environment to the bridge when set.`,
     )
     .action(async (command: string[], flags: DoctorFlags) => {
@@ -61,14 +60,11 @@ Sends OPEN_BRIDGE_ADMIN_KEY or OPEN_BRIDGE_CALLER_KEY from the environment to th
     });
 }
 
-function worldOf({ env, version, instance }: CliContext): World {
-  const { uid } = userInfo();
+function worldOf({ env, version, instance, uid }: CliContext): World {
   return {
     clock: systemClock,
     random: Math.random,
-    ...{ env, version, instance },
-    // Windows has no such ids and says -1.
-    uid: uid < 0 ? undefined : uid,
+    ...{ env, version, instance, uid },
     wire: systemWire,
     processes: systemProcesses,
     timeoutMs: TIMEOUT_MS,

@@ -5,13 +5,16 @@ import { Command } from 'commander';
 import { BridgeError } from '../base/errors.ts';
 import { ClientError } from '../client/client.ts';
 import { callersCommand } from './callers.ts';
+import { callsCommand } from './calls.ts';
 import { configCommand } from './config.ts';
 import type { CliContext } from './context.ts';
 import { credentialsCommand } from './credentials.ts';
 import { devCommand } from './dev.ts';
+import { doctorCommand } from './doctor.ts';
 import { keysCommand } from './keys.ts';
 import { serveCommand } from './serve.ts';
 import { simulatorCommand } from './simulator.ts';
+import { usageCommand } from './usage.ts';
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
   version: string;
@@ -23,6 +26,7 @@ const context: CliContext = {
   instance: `${hostname()}:${process.pid}`,
   env: process.env,
   tmpDir: tmpdir(),
+  uid: process.getuid?.(),
   out: text => void process.stdout.write(`${text}\n`),
   err: text => void process.stderr.write(`${text}\n`),
   onSignal: (signal, act) => void process.on(signal, act),
@@ -40,8 +44,11 @@ for (const make of [
   simulatorCommand,
   credentialsCommand,
   callersCommand,
+  callsCommand,
+  usageCommand,
   configCommand,
   keysCommand,
+  doctorCommand,
 ]) {
   program.addCommand(make(context));
 }

@@ -16,11 +16,24 @@ export interface ClientOptions {
   readonly timeoutMs?: number;
 }
 
-type Input<Name extends RouteName> = (typeof ROUTES)[Name] extends {
-  readonly body: infer Schema extends z.ZodType;
+type PartOf<
+  Name extends RouteName,
+  Part extends 'params' | 'query' | 'body',
+> = (typeof ROUTES)[Name] extends {
+  readonly [P in Part]: infer Schema extends z.ZodType;
 }
-  ? [body: z.input<Schema>]
-  : [];
+  ? z.input<Schema>
+  : unknown;
+
+/** What stands in the path, in the query and in the body of a request, in one object. */
+type Parts<Name extends RouteName> = PartOf<Name, 'params'> & PartOf<Name, 'query'> & PartOf<Name, 'body'>;
+
+type Input<Name extends RouteName> =
+  unknown extends Parts<Name>
+    ? []
+    : Record<never, never> extends Parts<Name>
+      ? [input?: Parts<Name>]
+      : [input: Parts<Name>];
 
 /** One method for each route of the contract. */
 export type Client = {
@@ -56,16 +69,41 @@ export class ClientError extends Error {
  */
 export function createClient(options: ClientOptions): Client {
   const names = Object.keys(ROUTES) as RouteName[];
-  const methods = names.map(name => [name, (body?: unknown) => call(options, ROUTES[name], body)]);
+  const methods = names.map(name => [
+    name,
+    (input?: Readonly<Record<string, unknown>>) => call(options, ROUTES[name], input),
+  ]);
   return Object.fromEntries(methods) as Client;
 }
 
-async function call(options: ClientOptions, route: Route, body: unknown): Promise<unknown> {
+/** Divides an input among path, query and body. */
+function address(
+  route: Route,
+  base: string,
+  input: Readonly<Record<string, unknown>> = {},
+): { readonly url: URL; readonly body: unknown } {
+  const inPath = new Set(Object.keys(route.params?.shape ?? {}));
+  const inQuery = new Set(Object.keys(route.query?.shape ?? {}));
+  const url = new URL(
+    route.url.replaceAll(/:(\w+)/g, (_, name: string) => encodeURIComponent(String(input[name]))),
+    base,
+  );
+  for (const name of inQuery) if (input[name] !== undefined) url.searchParams.set(name, String(input[name]));
+  const rest = Object.entries(input).filter(([name]) => !inPath.has(name) && !inQuery.has(name));
+  return { url, body: route.body && Object.fromEntries(rest) };
+}
+
+async function call(
+  options: ClientOptions,
+  route: Route,
+  input: Readonly<Record<string, unknown>> | undefined,
+): Promise<unknown> {
   const { url, adminKey, callerKey, timeoutMs = 30_000 } = options;
+  const { url: target, body } = address(route, url, input);
   const send = options.fetch ?? fetch;
   let response: Response;
   try {
-    response = await send(new URL(route.url, url), {
+    response = await send(target, {
       method: route.method,
       headers: {
         ...(adminKey !== undefined && { authorization: `Bearer ${adminKey}` }),
@@ -81,7 +119,10 @@ async function call(options: ClientOptions, route: Route, body: unknown): Promis
       cause,
     });
   }
-  const answer: unknown = await response.json().catch(() => undefined);
+  const answer: unknown = await (response.ok && route.text !== undefined
+    ? response.text()
+    : response.json()
+  ).catch(() => undefined);
   if (response.ok || (response.status === 503 && route.answer.safeParse(answer).success))
     return route.answer.parse(answer);
   const told = errorBody.safeParse(answer);

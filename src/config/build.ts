@@ -31,6 +31,8 @@ export function buildSettings(file: ConfigFile, folder: string): Settings {
         ? join(databaseFolder(storage, folder), 'gateway-ca.crt')
         : resolve(folder, certificateFile),
     admin: { keyHashes: file.admin.keys.map(hashCallerKey) },
+    metrics: file.metrics,
+    callLog: file.callLog,
     log: file.log,
   };
 }

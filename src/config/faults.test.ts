@@ -117,6 +117,19 @@ describe('one fault', () => {
     ],
     [{ admin: { keys: ['x'] } }, 'admin.keys[0]: must have at least 16 characters; it has 1'],
     [caller({ key: KEY, tokens: 'none' }), 'callers[0].tokens: must be one of "real", "virtual"'],
+    [caller({ key: KEY, rateLimit: {} }), 'callers[0].rateLimit.perSecond: is missing'],
+    [
+      caller({ key: KEY, rateLimit: { perSecond: 0 } }),
+      'callers[0].rateLimit.perSecond: must be 0.001 or more',
+    ],
+    [
+      caller({ key: KEY, rateLimit: { perSecond: 1, burst: 0.5 } }),
+      'callers[0].rateLimit.burst: must be a whole number',
+    ],
+    // Call log
+    [{ callLog: { maxCalls: 0 } }, 'callLog.maxCalls: must be 1 or more'],
+    [{ callLog: { maxAgeDays: 'a week' } }, 'callLog.maxAgeDays: must be a number, not a string'],
+    [{ callLog: { maxCall: 1 } }, 'callLog.maxCall: is not a setting; did you mean "maxCalls"?'],
     // Schedule
     [
       {

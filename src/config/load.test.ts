@@ -130,6 +130,7 @@ describe('loadConfig', () => {
         replayMemoryTotalBytes: 67_108_864,
       },
       admin: { keyHashes: [] },
+      callLog: { enabled: true, maxAgeDays: 7, maxCalls: 1_000_000 },
       log: { level: 'info' },
     });
     expect(warnings.map(({ path }) => path)).toEqual(['apps']);

@@ -16,7 +16,12 @@ test.each([
   ['nothing', {}, []],
   [
     'what is read anew at every call',
-    { log: { level: 'debug' }, gateway: { timeoutMs: 1 }, openapi: { enabled: false } },
+    {
+      log: { level: 'debug' },
+      gateway: { timeoutMs: 1 },
+      openapi: { enabled: false },
+      metrics: { public: true, maxApps: 5 },
+    },
     [],
   ],
   ['another upstream', { upstream: { weixin: 'http://127.0.0.1:1' } }, []],

@@ -4,6 +4,7 @@ import { allowPatternFault } from '../access/allow-list.ts';
 import { CALLER_SCOPES } from '../access/callers.ts';
 import { DEFAULT_GATEWAY_SETTINGS as GATEWAY, originFault } from '../gateway/settings.ts';
 import { sealKeyFault } from '../stores/sealing.ts';
+import { CALL_LOG } from './call-log.ts';
 import {
   addressFault,
   appidFault,
@@ -98,6 +99,22 @@ const caller = z
       .describe(
         'What the caller is handed as an access_token: the platform’s own, or a stand-in that only this gateway understands and that can be taken back.',
       ),
+    rateLimit: z
+      .strictObject({
+        perSecond: z
+          .number()
+          .min(0.001)
+          .max(1_000_000)
+          .describe('Calls a second in the long run; 0.5 is one in two seconds.'),
+        burst: z
+          .int()
+          .min(1)
+          .max(1_000_000)
+          .optional()
+          .describe('Calls at once after a pause. Without it: as many as one second brings.'),
+      })
+      .optional()
+      .describe('How fast the caller may call through the gateway. Each node counts for itself.'),
   })
   .describe('Somebody who may use the bridge: a key, an address range or both.');
 
@@ -235,6 +252,44 @@ export const configSchema = z
       })
       .prefault({})
       .describe('Administrators.'),
+    metrics: z
+      .strictObject({
+        public: z
+          .boolean()
+          .default(false)
+          .describe('Whether /metrics is open to everybody who reaches the control API.'),
+        maxApps: z
+          .int()
+          .min(0)
+          .max(100_000)
+          .default(1000)
+          .describe('Apps with metrics of their own, in the order above; the rest are counted together.'),
+      })
+      .prefault({})
+      .describe('The metrics.'),
+    callLog: z
+      .strictObject({
+        enabled: z
+          .boolean()
+          .default(CALL_LOG.enabled)
+          .describe(
+            'Whether each call is kept, to be found by its x-openapi-seqid. Usage is counted anyway.',
+          ),
+        maxAgeDays: z
+          .int()
+          .min(1)
+          .max(3650)
+          .default(CALL_LOG.maxAgeDays)
+          .describe('How many days calls are kept.'),
+        maxCalls: z
+          .int()
+          .min(1)
+          .max(1_000_000_000)
+          .default(CALL_LOG.maxCalls)
+          .describe('How many calls are kept; each takes about 260 bytes.'),
+      })
+      .prefault({})
+      .describe('The record of calls in the database: no query, no body, no token.'),
     log: z
       .strictObject({
         level: z.enum(['debug', 'info', 'warn', 'error']).default('info').describe('Least severity logged.'),

@@ -3,6 +3,7 @@ import type { Secret } from '../base/secret.ts';
 import type { KeyFormat } from '../credentials/keys.ts';
 import type { GatewaySettings } from '../gateway/settings.ts';
 import type { App } from '../platforms/platform.ts';
+import type { CallLogSettings } from './call-log.ts';
 
 /** Least severity that is logged. */
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
@@ -43,5 +44,8 @@ export interface Settings {
   readonly certificateFile: string;
   /** Hashes as those of caller keys. With none, the server makes a key at first start. */
   readonly admin: { readonly keyHashes: readonly string[] };
+  /** `maxApps`: how many apps have metrics of their own. */
+  readonly metrics: { readonly public: boolean; readonly maxApps: number };
+  readonly callLog: CallLogSettings;
   readonly log: { readonly level: LogLevel };
 }

@@ -9,8 +9,9 @@ const CALLER = { caller: [] };
 export function openapiDocument(version: string): Record<string, unknown> {
   const paths: Record<string, Record<string, unknown>> = {};
   for (const [operationId, route] of Object.entries<Route>(ROUTES)) {
-    paths[route.url] ??= {};
-    Object.assign(paths[route.url] ?? {}, { [route.method.toLowerCase()]: operation(operationId, route) });
+    const path = route.url.replaceAll(/:(\w+)/g, '{$1}');
+    paths[path] ??= {};
+    Object.assign(paths[path] ?? {}, { [route.method.toLowerCase()]: operation(operationId, route) });
   }
   return {
     openapi: '3.1.0',
@@ -42,15 +43,37 @@ function operation(operationId: string, route: Route): Record<string, unknown> {
     ...(route.access === 'public'
       ? { security: [] }
       : { security: scope === undefined ? [ADMIN] : [ADMIN, CALLER] }),
-    ...(route.body && { requestBody: { required: true, content: json(route.body, 'input') } }),
+    ...((route.params || route.query) && {
+      parameters: [...parameters(route.params, 'path'), ...parameters(route.query, 'query')],
+    }),
+    ...(route.body && { requestBody: { required: true, content: content(route.body, 'input') } }),
     responses: {
-      200: { description: 'done', content: json(route.answer, 'output') },
-      default: { description: 'refused; the message says what to do', content: json(errorBody, 'output') },
+      200: { description: 'done', content: content(route.answer, 'output', route.text) },
+      default: { description: 'refused; the message says what to do', content: content(errorBody, 'output') },
     },
   };
 }
 
-function json(schema: z.ZodType, io: 'input' | 'output'): Record<string, unknown> {
+function parameters(schema: z.ZodObject | undefined, place: 'path' | 'query'): unknown[] {
+  if (schema === undefined) return [];
+  const { properties = {}, required = [] } = z.toJSONSchema(schema, { io: 'input', reused: 'inline' });
+  return Object.entries(properties).map(([name, property]) => {
+    const { description, ...plain } = property as { readonly description?: string };
+    return {
+      name,
+      in: place,
+      required: required.includes(name),
+      ...(description && { description }),
+      schema: plain,
+    };
+  });
+}
+
+function content(
+  schema: z.ZodType,
+  io: 'input' | 'output',
+  mediaType = 'application/json',
+): Record<string, unknown> {
   const { $schema: _dialect, ...plain } = z.toJSONSchema(schema, { io, reused: 'inline' });
-  return { 'application/json': { schema: plain } };
+  return { [mediaType]: { schema: plain } };
 }

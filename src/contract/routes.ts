@@ -2,6 +2,15 @@ import type { z } from 'zod';
 import { appList } from './apps.ts';
 import { callerList, callerSelector, revocation } from './callers.ts';
 import {
+  callDetail,
+  callDetailOptions,
+  callList,
+  callQuery,
+  callSelector,
+  usageList,
+  usageQuery,
+} from './calls.ts';
+import {
   credentialList,
   credentialSelector,
   credentialStatus,
@@ -9,21 +18,28 @@ import {
   reportOutcome,
 } from './credentials.ts';
 import { liveness, readiness } from './health.ts';
+import { METRICS_MEDIA_TYPE, metricsText } from './metrics.ts';
 
 /** Who may call a route: anyone, a caller with a scope (an administrator too), or an administrator only. */
 export type RouteAccess =
   | 'public'
   | 'admin'
-  | { readonly scope: 'credential:read' | 'credential:report' | 'operate' };
+  | { readonly scope: 'credential:read' | 'credential:report' | 'calls:read' | 'metrics:read' | 'operate' };
 
 /** One endpoint of the control API: the single place that server, clients and the OpenAPI document read. */
 export interface Route {
   readonly method: 'GET' | 'POST';
+  /** A part that begins with a colon is a parameter, described in `params`. */
   readonly url: string;
   readonly summary: string;
   readonly access: RouteAccess;
+  readonly params?: z.ZodObject;
+  /** Texts, numbers and true or false; a name that is not in it is refused. */
+  readonly query?: z.ZodObject;
   readonly body?: z.ZodType;
   readonly answer: z.ZodType;
+  /** Media type of an answer that is text. Without it answers are JSON. */
+  readonly text?: string;
 }
 
 /** Every endpoint, by the name its handler goes by. */
@@ -41,6 +57,14 @@ export const ROUTES = {
     summary: 'Whether it can do its work',
     access: 'public',
     answer: readiness,
+  },
+  metrics: {
+    method: 'GET',
+    url: '/metrics',
+    summary: "Metrics in Prometheus' text format; public if metrics.public is set",
+    access: { scope: 'metrics:read' },
+    answer: metricsText,
+    text: METRICS_MEDIA_TYPE,
   },
   listApps: {
     method: 'GET',
@@ -78,6 +102,31 @@ export const ROUTES = {
     access: 'admin',
     body: callerSelector,
     answer: revocation,
+  },
+  listCalls: {
+    method: 'GET',
+    url: '/v1/calls',
+    summary: 'Calls through the gateway; a caller sees its own',
+    access: { scope: 'calls:read' },
+    query: callQuery,
+    answer: callList,
+  },
+  getCall: {
+    method: 'GET',
+    url: '/v1/calls/:seqid',
+    summary: 'One call through the gateway, by its x-openapi-seqid or rid; a caller sees its own',
+    access: { scope: 'calls:read' },
+    params: callSelector,
+    query: callDetailOptions,
+    answer: callDetail,
+  },
+  listUsage: {
+    method: 'GET',
+    url: '/v1/usage',
+    summary: 'Sums of calls by day, caller and app; a caller sees its own',
+    access: { scope: 'calls:read' },
+    query: usageQuery,
+    answer: usageList,
   },
   rotateCredential: {
     method: 'POST',

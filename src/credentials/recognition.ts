@@ -6,7 +6,7 @@ import type { CredentialRef } from './credentials.ts';
 const REMEMBER_MS = 5000;
 const REMEMBERED = 4096;
 
-/** The credential whose current or previous value has a fingerprint; undefined for a stranger's. */
+/** The credential whose current value, or previous one within its grace, has a fingerprint; undefined for a stranger's. */
 export type Recognize = (fingerprint: string) => Promise<CredentialRef | undefined>;
 
 /** Recognises values that were ours to give, by the fingerprints in the store. */
@@ -22,7 +22,10 @@ export function createRecognition(deps: {
     if (known !== undefined && now() < known.until) return known.ref;
     const row = await store.credentials.findByFingerprint(fingerprint);
     const app = row?.appid === undefined ? undefined : apps.find(row.appid);
-    const ref = app !== undefined && row?.kind !== undefined ? { app, kind: row.kind } : undefined;
+    // A value past its grace is nobody's right to anything: it must not be traded for its successor.
+    const ended =
+      row !== undefined && row.fingerprint !== fingerprint && now() >= (row.previous?.expiresAt ?? 0);
+    const ref = app !== undefined && row?.kind !== undefined && !ended ? { app, kind: row.kind } : undefined;
     if (remembered.size >= REMEMBERED) remembered.clear();
     // A stranger's token may become ours any moment: another process may just have been issued it.
     remembered.set(fingerprint, { ref, until: now() + (ref === undefined ? 0 : REMEMBER_MS) });

@@ -34,7 +34,7 @@ export function authenticate(options: AuthenticateOptions): Stage {
       });
     } catch (error) {
       if (call.token === undefined || call.key !== undefined || call.fromWebPage) throw error;
-      return asTokenHolder(call, call.token, error, next, options);
+      return asTokenHolder(call, call.token, next, options);
     }
     call.caller = caller;
     requireCallScope(caller);
@@ -83,16 +83,25 @@ async function byVirtualToken(
   return next(call);
 }
 
-/** Whoever holds a token of ours may send it through us: it would work without us as well. */
+/**
+ * Whoever holds a token of ours may send it through us: it would work without us as well. Any other is
+ * refused as the platform refuses, because an SDK whose token we replaced meanwhile must ask anew.
+ */
 async function asTokenHolder(
   call: Call,
   token: string,
-  refusal: unknown,
   next: Handler,
   { tokens }: AuthenticateOptions,
 ): Promise<Answer> {
   const ref = await untilFault(call, tokens.recognize(fingerprintOf(token)));
-  if (ref === undefined) throw refusal;
+  if (ref === undefined) {
+    call.failure = 'CALLER_UNKNOWN';
+    return refuseAsPlatform(
+      call,
+      40001,
+      '; the gateway did not give this token, and no x-bridge-key was sent',
+    );
+  }
   call.caller = {
     name: `holder of a token of ${ref.app.name}`,
     apps: new Set([ref.app.appid]),

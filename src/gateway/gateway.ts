@@ -1,4 +1,5 @@
 import type { Access } from '../access/access.ts';
+import { createRateLimits } from '../access/rate-limits.ts';
 import type { Clock } from '../base/clock.ts';
 import { BridgeError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
@@ -19,6 +20,7 @@ import { inject } from './inject.ts';
 import { inspect } from './inspect.ts';
 import type { TakeBudget } from './limit.ts';
 import { limit } from './limit.ts';
+import { pace } from './pace.ts';
 import { read } from './read.ts';
 import type { CallRecord } from './record.ts';
 import { record } from './record.ts';
@@ -82,6 +84,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
     read(deps.platforms.values()),
     answerTokens({ ...deps, now }),
     authenticate(deps),
+    pace(createRateLimits(now)),
     route(deps),
     authorize(access),
     answerTickets({ authority, now }),

@@ -1,3 +1,4 @@
+import { mayActAs } from '../access/callers.ts';
 import type { Log } from '../base/log.ts';
 import { fingerprintOf } from '../base/secret.ts';
 import type { Authority, Credential, CredentialRef } from '../credentials/credentials.ts';
@@ -72,7 +73,10 @@ async function refusedCredential(
   const fingerprint = fingerprintOf(call.token);
   try {
     const ref = await untilFault(call, recognize(fingerprint));
-    return ref && { ref, fingerprint };
+    // Mending it hands the call a working credential, so the caller must have a right to that app.
+    return ref !== undefined && call.caller !== undefined && mayActAs(call.caller, ref.app)
+      ? { ref, fingerprint }
+      : undefined;
   } catch (error) {
     log.warn(
       { seqid: call.seqid, reason: error instanceof Error ? error.message : 'unknown' },

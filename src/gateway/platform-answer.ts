@@ -14,11 +14,14 @@ const WORDS = {
   47001: 'data format error',
 } as const;
 
-/** A refusal in the platform's form and wording, with HTTP 200 as it does, so that any SDK takes it for one. */
-export function refuseAsPlatform(call: Call, errcode: keyof typeof WORDS): Answer {
+/**
+ * A refusal in the platform's form and wording, with HTTP 200 as it does, so that any SDK takes it for
+ * one. A note for people follows the platform's words.
+ */
+export function refuseAsPlatform(call: Call, errcode: keyof typeof WORDS, note = ''): Answer {
   call.errcode = errcode;
   call.rid = ridOf(call.seqid);
-  return answerAsPlatform({ errcode, errmsg: `${WORDS[errcode]} rid: ${call.rid}` });
+  return answerAsPlatform({ errcode, errmsg: `${WORDS[errcode]}${note} rid: ${call.rid}` });
 }
 
 /** A JSON answer with the headers of the platform's. */

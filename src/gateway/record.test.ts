@@ -68,7 +68,7 @@ describe('recording', () => {
         status: 403,
         errcode: 85107,
         failure: 'PATH_NOT_LISTED',
-        injected: true,
+        injected: false,
       }),
     ]);
     expect(gw.log.lines.filter(line => line.message === 'call')).toHaveLength(2);

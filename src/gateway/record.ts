@@ -98,7 +98,7 @@ function toRecord(call: Call, status: number, cut: boolean, now: number): CallRe
     platform: call.platform?.id,
     app: call.app?.name,
     appid: call.app?.appid,
-    injected: call.injects,
+    injected: call.sends > 0 && call.credential !== undefined,
     credential: call.credential?.value.fingerprint,
     status,
     errcode: call.errcode,

@@ -6,6 +6,6 @@ export interface GatewayTokens {
   readonly virtual: VirtualTokens;
   /** Whether the virtual tokens a caller was given up to this time have been revoked. */
   isRevoked(caller: string, issuedAt: number): Promise<boolean>;
-  /** The credential whose current or previous value has this fingerprint: a token that was ours to give. */
+  /** The credential this is the fingerprint of, current or within its grace: a token that was ours to give. */
   recognize(fingerprint: string): Promise<CredentialRef | undefined>;
 }

@@ -133,6 +133,8 @@ export interface Platform {
   readonly tokenPaths: Readonly<Record<string, TokenMode>>;
   /** Where a client asks for tickets, and which kind each value of the `type` parameter means. */
   readonly ticketPath: { readonly path: string; readonly kinds: Readonly<Record<string, CredentialKind>> };
+  /** Where what the platform keeps of a call is asked for by its rid. */
+  readonly callRecordPath: string;
   /** Limits on API paths that we keep for all callers together. */
   readonly pathBudgets: Readonly<Record<string, BudgetRule>>;
 }

@@ -14,6 +14,7 @@ const weixin = {
   callerTokenParameters: ['access_token', 'cloudbase_access_token', 'component_access_token'],
   tokenPaths: { '/cgi-bin/token': 'classic', '/cgi-bin/stable_token': 'stable' },
   ticketPath: { path: '/cgi-bin/ticket/getticket', kinds: { jsapi: 'ticket', wx_card: 'card-ticket' } },
+  callRecordPath: '/cgi-bin/openapi/rid/get',
   pathBudgets: weixinPathBudgets,
 } as const satisfies Partial<Platform>;
 

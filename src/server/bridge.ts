@@ -16,14 +16,20 @@ import { createUpstream } from '../platforms/upstream.ts';
 import { createSealer, sealStore } from '../stores/sealing.ts';
 import { openSqliteStore } from '../stores/sqlite.ts';
 import { openAdminKeys } from './admin-keys.ts';
+import { createCallLog } from './call-log.ts';
 import { createControl } from './control.ts';
 import { listenGatewayTls } from './gateway-tls.ts';
 import { livez, readyz } from './health.ts';
+import { createProcessProbe } from './metrics/process.ts';
+import { createMetrics, readMetrics } from './metrics.ts';
 import { listApps } from './v1/apps.ts';
 import { listCallers, revokeTokens } from './v1/callers.ts';
+import { getCall } from './v1/calls/get.ts';
+import { listCalls } from './v1/calls/list.ts';
 import { listCredentials } from './v1/credentials/list.ts';
 import { reportCredential } from './v1/credentials/report.ts';
 import { rotateCredential } from './v1/credentials/rotate.ts';
+import { listUsage } from './v1/usage.ts';
 import { createRevocations, openVirtualTokens } from './virtual-tokens.ts';
 
 /** How long calls under way may finish after the word to stop. */
@@ -90,6 +96,7 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
       newHolder: () => `${instance.slice(0, INSTANCE_LENGTH)}/${randomUUID()}`,
       log,
       keyFormat,
+      onEvent: event => metrics.onEvent(event),
     });
     closers.push(() => authority.idle());
 
@@ -107,18 +114,43 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
       recognize: createRecognition({ store, apps, now }),
     };
 
-    const handlerDeps = { apps, authority, now };
+    const metrics = createMetrics({
+      apps,
+      callers,
+      authority,
+      store,
+      platforms: PLATFORMS,
+      allow: () => settings.openapi.allow,
+      maxApps: () => settings.metrics.maxApps,
+      clock,
+      stopwatch: () => performance.now(),
+      process: createProcessProbe(),
+      version,
+    });
+    closers.push(async () => metrics.close());
+    const counted = metrics.counting(authority);
+
+    const handlerDeps = { apps, authority: counted, now };
+    const callLog = createCallLog({ store, settings: () => settings.callLog, clock, log });
+    closers.push(() => callLog.close());
+    const callDeps = { ...handlerDeps, calls: store.calls, callLog, upstream };
+
     const control = createControl({
       handlers: {
         livez,
         readyz: readyz({ store }),
+        metrics: readMetrics(metrics),
         listApps: listApps(handlerDeps),
         listCredentials: listCredentials(handlerDeps),
         reportCredential: reportCredential(handlerDeps),
         rotateCredential: rotateCredential(handlerDeps),
+        listCalls: listCalls(callDeps),
+        getCall: getCall(callDeps),
+        listUsage: listUsage({ usage: store.usage, callLog, apps, now }),
         listCallers: listCallers({ callers }),
         revokeTokens: revokeTokens({ callers, revocations, now }),
       },
+      isOpen: route => route === 'metrics' && settings.metrics.public,
       admin,
       callers,
       version,
@@ -132,7 +164,7 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
       platforms: PLATFORMS,
       apps,
       access,
-      authority,
+      authority: counted,
       tokens,
       takeBudget: (app, rule, operator) =>
         authority.budgets.require(app, rule, operator ? 'operator' : 'anyone'),
@@ -140,6 +172,11 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
       clock,
       randomHex: bytes => randomBytes(bytes).toString('hex'),
       log,
+      onBegin: metrics.onBegin,
+      onCall(record) {
+        metrics.onCall(record);
+        callLog.note(record);
+      },
       tmpDir,
     });
     closers.push(() => gateway.close());
@@ -163,6 +200,7 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
     );
 
     renewal.start();
+    callLog.start();
     closers.push(() => renewal.stop());
 
     return {
@@ -179,6 +217,7 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
         apps.replace(next.apps);
         admin.replace(next.admin.keyHashes);
         settings = next;
+        metrics.reload();
         renewal.replan();
       },
       close: closeAll,

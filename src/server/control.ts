@@ -9,26 +9,32 @@ import { openapiDocument } from '../contract/openapi.ts';
 import { ROUTES, type Route, type RouteName } from '../contract/routes.ts';
 import type { AdminKeys } from './admin-keys.ts';
 import { type Identity, identify } from './identity.ts';
+import { createQueryReader } from './query.ts';
 
 /** The control API takes small JSON only. */
 const BODY_LIMIT = 1024 * 1024;
 const REQUEST_TIMEOUT_MS = 30_000;
 
-/** What a handler is given: the checked body and who asks. Public routes come without an identity. */
-export interface ControlRequest<Body> {
-  readonly body: Body;
-  readonly identity: Identity | undefined;
-}
-
-type BodyOf<Name extends RouteName> = (typeof ROUTES)[Name] extends {
-  readonly body: infer Schema extends z.ZodType;
+type PartOf<
+  Name extends RouteName,
+  Part extends 'params' | 'query' | 'body',
+> = (typeof ROUTES)[Name] extends {
+  readonly [P in Part]: infer Schema extends z.ZodType;
 }
   ? z.output<Schema>
   : undefined;
 
+/** What a handler is given: the checked parts of the request and who asks. Public routes come without an identity. */
+export interface ControlRequest<Name extends RouteName> {
+  readonly params: PartOf<Name, 'params'>;
+  readonly query: PartOf<Name, 'query'>;
+  readonly body: PartOf<Name, 'body'>;
+  readonly identity: Identity | undefined;
+}
+
 /** A handler's answer, checked at compile time against the contract. A number replaces the status 200. */
 export type Handler<Name extends RouteName> = (
-  request: ControlRequest<BodyOf<Name>>,
+  request: ControlRequest<Name>,
 ) => Promise<{ readonly status?: number; readonly answer: z.input<(typeof ROUTES)[Name]['answer']> }>;
 
 /** One handler for each route of the contract. */
@@ -37,6 +43,8 @@ export type Handlers = { readonly [Name in RouteName]: Handler<Name> };
 /** What the control server is made of. */
 export interface ControlDeps {
   readonly handlers: Handlers;
+  /** Whether the configuration opens a route to everybody; asked at every request. */
+  readonly isOpen: (route: RouteName) => boolean;
   readonly admin: AdminKeys;
   readonly callers: CallerDirectory;
   readonly version: string;
@@ -47,6 +55,7 @@ export interface ControlDeps {
 /** Builds the control server; the caller makes it listen. Every route comes from the contract. */
 export function createControl({
   handlers,
+  isOpen,
   admin,
   callers,
   version,
@@ -66,16 +75,22 @@ export function createControl({
 
   for (const name of Object.keys(ROUTES) as RouteName[]) {
     const route: Route = ROUTES[name];
-    const handler = handlers[name] as Handler<RouteName>;
+    const handler = handlers[name] as (request: object) => ReturnType<Handler<RouteName>>;
+    const readQuery = route.query && createQueryReader(route.query);
     server.route({
       method: route.method,
       url: route.url,
       async handler(request, reply) {
         const identity =
-          route.access === 'public' ? undefined : identify(request, route.access, { admin, callers });
-        const body = checked(route, request) as never;
-        const { status = 200, answer } = await handler({ body, identity });
+          route.access === 'public' || isOpen(name)
+            ? undefined
+            : identify(request, route.access, { admin, callers });
+        const params = route.params && checked(route.params, request.params, 'path');
+        const query = route.query && checked(route.query, readQuery?.(request.query), 'query');
+        const body = route.body && checked(route.body, request.body, 'request body');
+        const { status = 200, answer } = await handler({ params, query, body, identity });
         reply.code(status);
+        if (route.text !== undefined) reply.type(route.text);
         return answer;
       },
     });
@@ -99,13 +114,13 @@ export function createControl({
   return server;
 }
 
-function checked(route: Route, request: FastifyRequest): unknown {
-  if (route.body === undefined) return undefined;
-  const outcome = route.body.safeParse(request.body);
+function checked(schema: z.ZodType, value: unknown, part: 'path' | 'query' | 'request body'): unknown {
+  const outcome = schema.safeParse(value);
   if (outcome.success) return outcome.data;
-  const faults = outcome.error.issues.map(issue => `${issue.path.join('.') || 'body'}: ${issue.message}`);
-  throw new BridgeError('REQUEST_MALFORMED', `the request body does not fit: ${faults.join('; ')}`, {
-    hint: 'send JSON with content-type application/json; GET /v1/openapi.json describes it',
+  const faults = outcome.error.issues.map(issue => `${issue.path.join('.') || part}: ${issue.message}`);
+  const json = part === 'request body' ? 'send JSON with content-type application/json; ' : '';
+  throw new BridgeError('REQUEST_MALFORMED', `the ${part} does not fit: ${faults.join('; ')}`, {
+    hint: `${json}GET /v1/openapi.json describes it`,
   });
 }
 

@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify';
 import { isFromWebPage } from '../access/browser.ts';
-import type { Caller, CallerDirectory } from '../access/callers.ts';
+import type { Caller, CallerDirectory, CallerScope } from '../access/callers.ts';
 import { mayActAs } from '../access/callers.ts';
 import { BridgeError } from '../base/errors.ts';
 import type { RouteAccess } from '../contract/routes.ts';
@@ -19,6 +19,9 @@ export function identify(
   const bearer = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '')?.[1];
   if (bearer !== undefined) {
     if (deps.admin.accepts(bearer)) return { type: 'admin' };
+    // Scrapers and many other clients can send a bearer key and no other header.
+    const caller = access === 'admin' ? undefined : deps.callers.byKey(bearer);
+    if (caller !== undefined && access !== 'admin') return entitled(caller, access.scope);
     throw new BridgeError('CALLER_UNKNOWN', 'the bearer key is not an admin key', {
       hint: 'admin keys are set in admin.keys; with none set, one was made and printed at the first start',
     });
@@ -37,12 +40,14 @@ export function identify(
       origin: request.headers.origin,
     }),
   });
-  if (!caller.scopes.has(access.scope)) {
-    throw new BridgeError('CALLER_FORBIDDEN', `caller ${caller.name} has no scope ${access.scope}`, {
-      hint: `add "${access.scope}" to callers[${caller.name}].scopes in the configuration`,
-    });
-  }
-  return { type: 'caller', caller };
+  return entitled(caller, access.scope);
+}
+
+function entitled(caller: Caller, scope: CallerScope): Identity {
+  if (caller.scopes.has(scope)) return { type: 'caller', caller };
+  throw new BridgeError('CALLER_FORBIDDEN', `caller ${caller.name} has no scope ${scope}`, {
+    hint: `add "${scope}" to callers[${caller.name}].scopes in the configuration`,
+  });
 }
 
 /** Whether an identity may see and touch an app. */

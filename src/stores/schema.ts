@@ -43,6 +43,46 @@ export interface Tables {
     retry_at: number;
   };
   open_bridge_settings: { name: string; value: string };
+  open_bridge_calls: {
+    /** Given out in order, so that the earliest are found without an index of their own. */
+    id: Generated<number>;
+    seqid: string;
+    started_at: number;
+    duration_ms: number;
+    upstream_ms: number;
+    sends: number;
+    method: string;
+    path: string;
+    remote_address: string;
+    caller: string | null;
+    platform: string | null;
+    app: string | null;
+    appid: string | null;
+    injected: number;
+    credential: string | null;
+    status: number;
+    errcode: number | null;
+    rid: string | null;
+    failure: string | null;
+    /** 1 when it did not go well, for whatever reason. */
+    failed: number;
+    replayed: number;
+    request_bytes: number;
+    answer_bytes: number;
+    ending: string;
+  };
+  open_bridge_usage: {
+    day: string;
+    /** Empty for those we do not know. */
+    caller: string;
+    appid: string;
+    calls: number;
+    errors: number;
+    refused: number;
+    replayed: number;
+    request_bytes: number;
+    answer_bytes: number;
+  };
 }
 
 /** One step forward of the schema. Steps are never changed once released, only added to. */
@@ -113,6 +153,57 @@ export const MIGRATIONS: readonly Migration[] = [
         .createTable('open_bridge_settings')
         .addColumn('name', 'varchar(128)', column => column.primaryKey())
         .addColumn('value', 'text', column => column.notNull())
+        .execute();
+    },
+  },
+  {
+    name: '0002-calls',
+    async up(db) {
+      await db.schema
+        .createTable('open_bridge_calls')
+        .addColumn('id', 'integer', column => column.primaryKey().autoIncrement())
+        .addColumn('seqid', 'varchar(64)', column => column.notNull())
+        .addColumn('started_at', 'bigint', column => column.notNull())
+        .addColumn('duration_ms', 'bigint', column => column.notNull())
+        .addColumn('upstream_ms', 'bigint', column => column.notNull())
+        .addColumn('sends', 'integer', column => column.notNull())
+        .addColumn('method', 'varchar(32)', column => column.notNull())
+        .addColumn('path', 'varchar(512)', column => column.notNull())
+        .addColumn('remote_address', 'varchar(64)', column => column.notNull())
+        .addColumn('caller', 'varchar(255)')
+        .addColumn('platform', 'varchar(32)')
+        .addColumn('app', 'varchar(64)')
+        .addColumn('appid', 'varchar(128)')
+        .addColumn('injected', 'smallint', column => column.notNull())
+        .addColumn('credential', 'varchar(32)')
+        .addColumn('status', 'integer', column => column.notNull())
+        .addColumn('errcode', 'bigint')
+        .addColumn('rid', 'varchar(64)')
+        .addColumn('failure', 'varchar(64)')
+        .addColumn('failed', 'smallint', column => column.notNull())
+        .addColumn('replayed', 'smallint', column => column.notNull())
+        .addColumn('request_bytes', 'bigint', column => column.notNull())
+        .addColumn('answer_bytes', 'bigint', column => column.notNull())
+        .addColumn('ending', 'varchar(16)', column => column.notNull())
+        .execute();
+      const index = (name: string, ...columns: ('seqid' | 'started_at' | 'caller' | 'rid')[]) =>
+        db.schema.createIndex(`open_bridge_calls_${name}`).on('open_bridge_calls').columns(columns);
+      await index('seqid', 'seqid').unique().execute();
+      await index('time', 'started_at').execute();
+      await index('caller', 'caller', 'started_at').execute();
+      await index('rid', 'rid').execute();
+      await db.schema
+        .createTable('open_bridge_usage')
+        .addColumn('day', 'varchar(10)', column => column.notNull())
+        .addColumn('caller', 'varchar(255)', column => column.notNull())
+        .addColumn('appid', 'varchar(128)', column => column.notNull())
+        .addColumn('calls', 'bigint', column => column.notNull())
+        .addColumn('errors', 'bigint', column => column.notNull())
+        .addColumn('refused', 'bigint', column => column.notNull())
+        .addColumn('replayed', 'bigint', column => column.notNull())
+        .addColumn('request_bytes', 'bigint', column => column.notNull())
+        .addColumn('answer_bytes', 'bigint', column => column.notNull())
+        .addPrimaryKeyConstraint('open_bridge_usage_key', ['day', 'caller', 'appid'])
         .execute();
     },
   },

@@ -13,6 +13,8 @@ export interface Store {
   readonly budgets: BudgetTable;
   readonly failures: FailureTable;
   readonly settings: SettingTable;
+  readonly calls: CallTable;
+  readonly usage: UsageTable;
   /** Resolves when the backend answers. */
   ping(): Promise<void>;
   close(): Promise<void>;
@@ -139,4 +141,104 @@ export interface SettingTable {
   putIfAbsent(name: string, value: string): Promise<string>;
   /** Writes over what is there. */
   put(name: string, value: string): Promise<void>;
+}
+
+/** One call through the gateway. There is no query, no body and no credential in it. */
+export interface CallRow {
+  readonly seqid: string;
+  readonly startedAt: number;
+  readonly durationMs: number;
+  readonly upstreamMs: number;
+  /** How often it was sent to the platform. */
+  readonly sends: number;
+  readonly method: string;
+  readonly path: string;
+  readonly remoteAddress: string;
+  readonly caller: string | undefined;
+  readonly platform: string | undefined;
+  /** Name of the app at the time. */
+  readonly app: string | undefined;
+  readonly appid: string | undefined;
+  readonly injected: boolean;
+  /** Fingerprint. */
+  readonly credential: string | undefined;
+  readonly status: number;
+  readonly errcode: number | undefined;
+  readonly rid: string | undefined;
+  /** Code of our own error, when the answer was one. */
+  readonly failure: string | undefined;
+  readonly replayed: boolean;
+  readonly requestBytes: number;
+  readonly answerBytes: number;
+  readonly end: 'whole' | 'cut' | 'caller-gone';
+}
+
+/** Where a page of calls ended; pass it on to get the next. */
+export interface CallCursor {
+  readonly startedAt: number;
+  readonly id: number;
+}
+
+/** Which calls are wanted; all conditions must hold. */
+export interface CallQuery {
+  /** Only calls that began before this time. */
+  readonly before?: number | undefined;
+  readonly caller?: string | undefined;
+  readonly appid?: string | undefined;
+  readonly errcode?: number | undefined;
+  readonly rid?: string | undefined;
+  /** Only calls that did not go well: an error of ours, an errcode, a status from 400, an answer cut short. */
+  readonly failedOnly?: boolean | undefined;
+  readonly limit: number;
+  readonly cursor?: CallCursor | undefined;
+}
+
+/** The call log: what comes in masses and may be lost in the last moments before a power cut. */
+export interface CallTable {
+  /** Adds calls, all of them or none. One that is there already stays as it is. */
+  append(rows: readonly CallRow[]): Promise<void>;
+  get(seqid: string): Promise<CallRow | undefined>;
+  /** The latest calls first. `next` is undefined when there are no more. */
+  list(
+    query: CallQuery,
+  ): Promise<{ readonly rows: readonly CallRow[]; readonly next: CallCursor | undefined }>;
+  /**
+   * Removes calls that began before `olderThan`, then the earliest of more than `keepAtMost`; about
+   * `limit` of them, so that nobody waits long. Resolves to how many; 0 when nothing is left to remove.
+   */
+  prune(rule: {
+    readonly olderThan: number;
+    readonly keepAtMost: number;
+    readonly limit: number;
+  }): Promise<number>;
+}
+
+/** Sums over calls. */
+export interface UsageCounts {
+  readonly calls: number;
+  /** Calls that the platform answered with an errcode other than 0. */
+  readonly errors: number;
+  /** Calls that we answered with an error of ours. */
+  readonly refused: number;
+  readonly replayed: number;
+  readonly requestBytes: number;
+  readonly answerBytes: number;
+}
+
+/** The calls of one day, of one caller as one app. */
+export interface UsageRow extends UsageCounts {
+  /** Such as `2026-11-21`. */
+  readonly day: string;
+  /** Undefined for those we do not know. */
+  readonly caller: string | undefined;
+  readonly appid: string | undefined;
+}
+
+export interface UsageTable {
+  /** Adds to the sums there are, atomically, all rows or none. */
+  add(rows: readonly UsageRow[]): Promise<void>;
+  /** From the day `since` on, the latest day first. */
+  list(query: { readonly since: string; readonly caller?: string | undefined }): Promise<readonly UsageRow[]>;
+  /** Removes the days before `before`; resolves to the number of rows. */
+  prune(before: string): Promise<number>;
 }

@@ -1,5 +1,14 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { CredentialRow, DueCursor, DueRow, FailureRow, Store } from '../../src/stores/store.ts';
+import type {
+  CallCursor,
+  CallRow,
+  CredentialRow,
+  DueCursor,
+  DueRow,
+  FailureRow,
+  Store,
+  UsageRow,
+} from '../../src/stores/store.ts';
 import { type ManualClock, manualClock } from '../support/manual-clock.ts';
 
 /** A database that stores under test share: opening twice gives two connections to the same data. */
@@ -48,6 +57,49 @@ function failureOf(id: string, change: Partial<FailureRow> = {}): FailureRow {
     failures: 3,
     failedAt: START,
     retryAt: START + 60_000,
+    ...change,
+  };
+}
+
+function callOf(number: number, change: Partial<CallRow> = {}): CallRow {
+  return {
+    seqid: `69a3b8c0-${String(number).padStart(16, '0')}`,
+    startedAt: START + number,
+    durationMs: 23,
+    upstreamMs: 20,
+    sends: 1,
+    method: 'POST',
+    path: '/wxa/msg_sec_check',
+    remoteAddress: '::ffff:10.0.0.1',
+    caller: 'orders',
+    platform: 'weixin-mp',
+    app: 'shop',
+    appid: 'wx01',
+    injected: true,
+    credential: '0123456789abcdef',
+    status: 200,
+    errcode: 0,
+    rid: undefined,
+    failure: undefined,
+    replayed: false,
+    requestBytes: 512,
+    answerBytes: 128,
+    end: 'whole',
+    ...change,
+  };
+}
+
+function usageOf(change: Partial<UsageRow> = {}): UsageRow {
+  return {
+    day: '2026-03-01',
+    caller: 'orders',
+    appid: 'wx01',
+    calls: 10,
+    errors: 2,
+    refused: 3,
+    replayed: 1,
+    requestBytes: 5_000_000_000,
+    answerBytes: 7,
     ...change,
   };
 }
@@ -471,6 +523,166 @@ export function storeContract(
         );
         expect(new Set(stands).size).toBe(1);
         expect(await store.settings.get('admin')).toBe(stands[0]);
+      });
+    });
+
+    describe('calls', () => {
+      /** The numbers of the calls found, over all pages. */
+      async function numbers(query: Parameters<Store['calls']['list']>[0]): Promise<number[]> {
+        const found: number[] = [];
+        let cursor: CallCursor | undefined;
+        do {
+          const { rows, next } = await store.calls.list({ ...query, cursor });
+          expect(rows.length).toBeLessThanOrEqual(query.limit);
+          found.push(...rows.map(row => Number(row.seqid.slice(9))));
+          cursor = next;
+        } while (cursor !== undefined);
+        return found;
+      }
+
+      test('a call comes back as it was added', async () => {
+        const bare = callOf(2, {
+          caller: undefined,
+          platform: undefined,
+          app: undefined,
+          appid: undefined,
+          injected: false,
+          credential: undefined,
+          status: 403,
+          errcode: undefined,
+          failure: 'PATH_NOT_LISTED',
+          sends: 0,
+          end: 'caller-gone',
+        });
+        const full = callOf(1, { errcode: -1, rid: '65a1b2c3-0f0f0f0f-1a2b3c4d', replayed: true, sends: 2 });
+        await store.calls.append([full, bare]);
+        expect(await store.calls.get(full.seqid)).toEqual(full);
+        expect(await store.calls.get(bare.seqid)).toEqual(bare);
+        expect(await store.calls.get('nobody')).toBeUndefined();
+        expect((await store.calls.list({ limit: 5 })).rows).toEqual([bare, full]);
+        await store.calls.append([]);
+      });
+
+      test('what a caller chose the length of is kept in part', async () => {
+        const long = callOf(1, { method: 'M'.repeat(100), path: `/${'p'.repeat(9000)}` });
+        await store.calls.append([long]);
+        const kept = await store.calls.get(long.seqid);
+        expect(long.path.startsWith(kept?.path ?? '-')).toBe(true);
+        expect(kept?.path.length).toBe(512);
+      });
+
+      test('a batch that is sent again changes nothing', async () => {
+        await store.calls.append([callOf(1), callOf(2)]);
+        await store.calls.append([callOf(2, { status: 500 }), callOf(3)]);
+        expect(await numbers({ limit: 10 })).toEqual([3, 2, 1]);
+        expect((await store.calls.get(callOf(2).seqid))?.status).toBe(200);
+      });
+
+      test('lists the latest first, in pages that lose none, however many share a time', async () => {
+        const all = Array.from({ length: 25 }, (_, n) =>
+          callOf(n, { startedAt: START + Math.floor(n / 10) }),
+        );
+        await store.calls.append(all);
+        const descending = all.map((_, n) => 24 - n);
+        for (const limit of [1, 4, 25, 100]) expect(await numbers({ limit })).toEqual(descending);
+        expect(await numbers({ limit: 4, before: START + 1 })).toEqual([9, 8, 7, 6, 5, 4, 3, 2, 1, 0]);
+      });
+
+      test('finds by caller, app, errcode, rid and failure', async () => {
+        await store.calls.append([
+          callOf(1),
+          callOf(2, { caller: 'other' }),
+          callOf(3, { appid: 'wx02', errcode: 48001, rid: '65a1b2c3-0f0f0f0f-1a2b3c4d' }),
+          callOf(4, { failure: 'PATH_NOT_LISTED', errcode: 85107, status: 403 }),
+          callOf(5, { end: 'cut', errcode: undefined }),
+          callOf(6, { status: 500, errcode: undefined }),
+          callOf(7, { caller: undefined, errcode: undefined }),
+        ]);
+        expect(await numbers({ limit: 2, caller: 'other' })).toEqual([2]);
+        expect(await numbers({ limit: 2, appid: 'wx02' })).toEqual([3]);
+        expect(await numbers({ limit: 2, errcode: 85107 })).toEqual([4]);
+        expect(await numbers({ limit: 2, rid: '65a1b2c3-0f0f0f0f-1a2b3c4d' })).toEqual([3]);
+        expect(await numbers({ limit: 2, failedOnly: true })).toEqual([6, 5, 4, 3]);
+        expect(await numbers({ limit: 2, failedOnly: true, caller: 'orders', appid: 'wx01' })).toEqual([
+          6, 5, 4,
+        ]);
+        expect(await numbers({ limit: 2, errcode: 1 })).toEqual([]);
+      });
+
+      test('finds the few among many', async () => {
+        const wanted = new Set([0, 4999, 5000, 5001, 11_999]);
+        const all = Array.from({ length: 12_000 }, (_, n) =>
+          callOf(n, { startedAt: START + Math.floor(n / 7), errcode: wanted.has(n) ? 45009 : 0 }),
+        );
+        for (let at = 0; at < all.length; at += 1000) await store.calls.append(all.slice(at, at + 1000));
+        const found = [11_999, 5001, 5000, 4999, 0];
+        for (const limit of [1, 2, 5, 50]) {
+          expect(await numbers({ limit, errcode: 45009 })).toEqual(found);
+          expect(await numbers({ limit, failedOnly: true, caller: 'orders' })).toEqual(found);
+        }
+      });
+
+      test('removes what is too old, then what is too many, a little at a time', async () => {
+        await store.calls.append(Array.from({ length: 50 }, (_, n) => callOf(n)));
+        const rule = { olderThan: START + 20, keepAtMost: 10, limit: 8 };
+        const steps: number[] = [];
+        for (let removed = -1; removed !== 0; steps.push(removed)) removed = await store.calls.prune(rule);
+        expect(steps).toEqual([8, 8, 4, 8, 8, 4, 0]);
+        expect(await numbers({ limit: 100 })).toEqual([49, 48, 47, 46, 45, 44, 43, 42, 41, 40]);
+        await store.calls.append([callOf(50)]);
+        expect(await store.calls.prune(rule)).toBe(1);
+        expect(await store.calls.prune({ ...rule, olderThan: START + 1000, limit: 100 })).toBe(10);
+        expect(await store.calls.prune(rule)).toBe(0);
+      });
+
+      test('many writers lose nothing', async () => {
+        const at = await connections(3);
+        const batches = Array.from({ length: 30 }, (_, turn) =>
+          at(turn).calls.append(Array.from({ length: 20 }, (_, n) => callOf(turn * 20 + n))),
+        );
+        await clock.settled(Promise.all(batches));
+        expect(new Set(await numbers({ limit: 100 })).size).toBe(600);
+      });
+    });
+
+    describe('usage', () => {
+      test('sums grow, apart for each day, caller and app', async () => {
+        await store.usage.add([usageOf(), usageOf({ caller: undefined, appid: undefined, calls: 1 })]);
+        await store.usage.add([usageOf({ calls: 5, answerBytes: 1 }), usageOf({ appid: 'wx02' })]);
+        await store.usage.add([
+          usageOf({ day: '2026-03-02' }),
+          usageOf({ day: '2026-02-28', caller: 'other' }),
+        ]);
+        expect(await store.usage.list({ since: '2026-03-01' })).toEqual([
+          usageOf({ day: '2026-03-02' }),
+          usageOf({ caller: undefined, appid: undefined, calls: 1 }),
+          usageOf({
+            calls: 15,
+            errors: 4,
+            refused: 6,
+            replayed: 2,
+            requestBytes: 10_000_000_000,
+            answerBytes: 8,
+          }),
+          usageOf({ appid: 'wx02' }),
+        ]);
+        expect(await store.usage.list({ since: '2026-01-01', caller: 'other' })).toHaveLength(1);
+      });
+
+      test('days that are over can be removed', async () => {
+        await store.usage.add([usageOf(), usageOf({ day: '2026-02-28' }), usageOf({ day: '2025-12-31' })]);
+        expect(await store.usage.prune('2026-03-01')).toBe(2);
+        expect(await store.usage.list({ since: '2000-01-01' })).toEqual([usageOf()]);
+      });
+
+      test('what many writers add comes together', async () => {
+        const at = await connections(3);
+        const added = Array.from({ length: 60 }, (_, turn) =>
+          at(turn).usage.add([usageOf({ calls: 1 }), usageOf({ appid: 'wx02', calls: 2 })]),
+        );
+        await clock.settled(Promise.all(added));
+        const sums = await store.usage.list({ since: '2026-03-01' });
+        expect(sums.map(row => row.calls)).toEqual([60, 120]);
       });
     });
 

@@ -177,7 +177,10 @@ describe('a real token that was ours to give', () => {
     expect((await call()).body.errcode).toBe(0);
     expect((await call()).body.errcode).toBe(0);
     expect(running.simulator.counters(SHOP.appid).stable.issued).toBe(2);
-    expect((await get('/wxa/getwxadevinfo?access_token=a-strangers-token')).status).toBe(401);
+    const stranger = await get('/wxa/getwxadevinfo?access_token=a-strangers-token');
+    expect(stranger).toMatchObject({ status: 200, body: { errcode: 40001 } });
+    expect(stranger.body.errmsg).toContain('no x-bridge-key was sent');
+    expect(running.simulator.counters().anonymous.calls['/wxa/getwxadevinfo']).toBeUndefined();
     expect((await get('/wxa/getwxadevinfo')).status).toBe(401);
   });
 });

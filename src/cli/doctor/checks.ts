@@ -1,0 +1,31 @@
+import type { Check } from './check.ts';
+import { allowList } from './checks/allow-list.ts';
+import { apps } from './checks/apps.ts';
+import { bridge } from './checks/bridge.ts';
+import { callers } from './checks/callers.ts';
+import { clock } from './checks/clock.ts';
+import { configuration } from './checks/configuration.ts';
+import { database } from './checks/database.ts';
+import { egress } from './checks/egress.ts';
+import { files } from './checks/files.ts';
+import { listeners } from './checks/listeners.ts';
+import { program } from './checks/program.ts';
+import { sealKey } from './checks/seal-key.ts';
+import { upstreams } from './checks/upstreams.ts';
+
+/** Every check, in the order in which a cause comes before what it causes. */
+export const CHECKS: readonly Check[] = [
+  configuration,
+  files,
+  database,
+  sealKey,
+  callers,
+  allowList,
+  listeners,
+  upstreams,
+  clock,
+  apps,
+  egress,
+  bridge,
+  program,
+];
