@@ -195,13 +195,18 @@ describe('the call log', () => {
       rid: null,
       platformRecord: null,
     });
-    const asked = running.simulator.counters(NEWS.appid).calls['/cgi-bin/openapi/rid/get'];
-    const local = await call('/cgi-bin/user/info?access_token=OBV1nonsense', {}, READER_KEY);
-    expect(await reader.getCall({ seqid: local.seqid, rid: true })).toMatchObject({
+    const asked = running.simulator.counters(SHOP.appid).calls['/cgi-bin/openapi/rid/get'];
+    const here = await call(`/cgi-bin/token?grant_type=client_credential&appid=${SHOP.appid}&secret=wrong`);
+    const told = /rid: (\S+)"/.exec(here.text)?.[1] ?? '';
+    const admin = client({ adminKey: ADMIN_KEY });
+    expect(await admin.getCall({ seqid: told, rid: true })).toMatchObject({
+      seqid: here.seqid,
+      rid: told,
+      errcode: 40125,
       sends: 0,
       platformRecord: null,
     });
-    expect(running.simulator.counters(NEWS.appid).calls['/cgi-bin/openapi/rid/get']).toBe(asked);
+    expect(running.simulator.counters(SHOP.appid).calls['/cgi-bin/openapi/rid/get']).toBe(asked);
   });
 
   it('refuses what it does not understand', async () => {

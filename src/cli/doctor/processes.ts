@@ -2,8 +2,8 @@ import { spawn } from 'node:child_process';
 import { systemClock } from '../../base/clock.ts';
 import { connectionsOf, type Endpoint, traces } from './connections.ts';
 
-/** How often the connections of a watched program are looked at. */
-const LOOK_EVERY_MS = 3;
+/** How often the connections of a watched program are looked at: a refused handshake on one machine takes little longer. */
+const LOOK_EVERY_MS = 1;
 
 /** What a watched program did. */
 export interface Watched {

@@ -79,19 +79,25 @@ describe('programs', () => {
 
   it('one that does not trust the gateway', async () => {
     const test = await startRunning();
-    const url = `https://api.weixin.qq.com/cgi-bin/getcallbackip`;
-    const { gatewayTls } = test.bridge;
-    const command = [
-      'curl',
-      '-s',
-      '--connect-to',
-      `api.weixin.qq.com:443:127.0.0.1:${gatewayTls?.port}`,
-      url,
-    ];
-    const found = await test.look({ command }, { processes: systemProcesses });
-    expect(found.of('program')).toMatchObject({
+    const end = { address: '127.0.0.1', port: test.bridge.gatewayTls?.port ?? 0 };
+    const seen = { connections: [end], traces: [] };
+    const traced = { connections: undefined, traces: [end] };
+    for (const what of [seen, traced]) {
+      const processes = { watch: async () => ({ code: 60, failure: undefined, ...what }) };
+      const found = await test.look({ command: ['app'] }, { processes });
+      expect(found.of('program')).toMatchObject({
+        status: 'warn',
+        found: expect.stringContaining('but no call arrived'),
+        advice: expect.stringContaining(`${test.bridge.certificateFile} (NODE_EXTRA_CA_CERTS`),
+      });
+    }
+    // A handshake that breaks off may leave nothing to see, so the advice is given in any case.
+    const to = `api.weixin.qq.com:443:127.0.0.1:${end.port}`;
+    const command = ['curl', '-s', '--connect-to', to, 'https://api.weixin.qq.com/cgi-bin/getcallbackip'];
+    const real = await test.look({ command }, { processes: systemProcesses });
+    expect(real.of('program')).toMatchObject({
       status: 'warn',
-      found: expect.stringContaining('but no call arrived'),
+      found: expect.stringContaining('ended with status 60'),
       advice: expect.stringContaining('NODE_EXTRA_CA_CERTS'),
     });
   });

@@ -71,7 +71,7 @@ function reached(
       warn(
         NAME,
         `${own.length > 0 ? command : 'something'} connected to the gateway while ${command} ran, but no call arrived`,
-        'over HTTPS, make it trust the CA certificate at gateway.certificateFile (NODE_EXTRA_CA_CERTS, REQUESTS_CA_BUNDLE, keytool), or call http://',
+        trustAdvice(exam),
       ),
     ];
   if (own.length > 0) {
@@ -100,11 +100,18 @@ function unseen(
   const what =
     arrived === undefined ? 'was not seen to call the gateway' : 'made no call that reached the gateway';
   const why = notes.length === 0 ? '' : ` (${notes.join('; ')})`;
-  return warn(
-    NAME,
-    `${command} ${what}${why}`,
-    arrived === undefined ? `${LIST_ADVICE}\n${waysTo(host, gateway)}` : waysTo(host, gateway),
-  );
+  const advice = [
+    ...(arrived === undefined ? [LIST_ADVICE] : []),
+    waysTo(host, gateway),
+    // A handshake that breaks off may leave no trace at all.
+    ...(exam.config.settings?.listen.gatewayTls === undefined ? [] : [trustAdvice(exam)]),
+  ];
+  return warn(NAME, `${command} ${what}${why}`, advice.join('\n'));
+}
+
+function trustAdvice({ config }: Examination): string {
+  const file = config.settings?.certificateFile ?? 'at gateway.certificateFile';
+  return `when it calls https://, it must trust the CA certificate ${file} (NODE_EXTRA_CA_CERTS, REQUESTS_CA_BUNDLE, keytool)`;
 }
 
 function isGateway({ address, port }: Endpoint, { config }: Examination): boolean {
