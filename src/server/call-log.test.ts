@@ -19,7 +19,21 @@ async function setup(wrap: (store: Store) => Pick<Store, 'calls' | 'usage'> = st
   const settings: { live: CallLogSettings } = { live: { enabled: true, maxAgeDays: 7, maxCalls: 1000 } };
   const path = join(temporaryFolder(), 'bridge.db');
   const store = await openSqliteStore({ path, clock, random: seededRandom() });
-  const callLog = createCallLog({ store: wrap(store), settings: () => settings.live, clock, log });
+  // The store writes in a thread of its own, which the clock waits for.
+  const { calls, usage } = wrap(store);
+  const awaited = {
+    calls: {
+      ...calls,
+      append: (...args: Parameters<typeof calls.append>) => clock.during(() => calls.append(...args)),
+      prune: (...args: Parameters<typeof calls.prune>) => clock.during(() => calls.prune(...args)),
+    },
+    usage: {
+      ...usage,
+      add: (...args: Parameters<typeof usage.add>) => clock.during(() => usage.add(...args)),
+      prune: (...args: Parameters<typeof usage.prune>) => clock.during(() => usage.prune(...args)),
+    },
+  };
+  const callLog = createCallLog({ store: awaited, settings: () => settings.live, clock, log });
   onTestFinished(async () => {
     await callLog.close();
     await store.close();

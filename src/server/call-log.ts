@@ -9,7 +9,7 @@ import { createUsageCounts, usageDay } from './usage.ts';
 
 /** A call is in the store so long after its end, at the latest, while the store keeps up. */
 const FLUSH_MS = 250;
-/** Rows written at once: under a millisecond of an embedded database, which stops everything else meanwhile. */
+/** Rows written at once: an embedded database keeps other writers out for a millisecond or two meanwhile. */
 const BATCH = 200;
 /** Most calls that wait while the store is slow or down, some 10 MB of them. */
 const MOST_WAITING = 20_000;

@@ -1,12 +1,13 @@
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
-import { type CompiledQuery, Kysely, type SqliteDatabase, SqliteDialect, type SqliteStatement } from 'kysely';
+import { Kysely, type SqliteDatabase, SqliteDialect, type SqliteStatement } from 'kysely';
 import type { Clock } from '../base/clock.ts';
 import { BridgeError } from '../base/errors.ts';
 import { migrate, type Tables } from './schema.ts';
-import type { ColumnValue } from './sql/backend.ts';
 import { createSqlStore } from './sql-store.ts';
+import { createBatchRunner } from './sqlite-batch.ts';
+import { type Batches, openBatches } from './sqlite-batches.ts';
 import type { Store } from './store.ts';
 
 /** SQLite's own wait for a lock stops the whole event loop, so it is kept to a blink and we wait ourselves. */
@@ -47,13 +48,20 @@ export async function openSqliteStore({ path, clock, random }: SqliteOptions): P
     database.close();
     throw error;
   });
-  const write = batchWriter(database);
-  return createSqlStore({
+  const batches = path === ':memory:' ? batchesInMemory(database) : openBatches(path);
+  const store = createSqlStore({
     db,
     now: () => clock.now(),
     run,
-    batch: (statement, rows) => run(async () => write(statement, rows)),
+    batch: ({ sql }, rows) => run(() => batches.run({ sql, rows })),
   });
+  return {
+    ...store,
+    async close() {
+      await batches.close();
+      await store.close();
+    },
+  };
 }
 
 function openDatabase(path: string): DatabaseSync {
@@ -69,35 +77,10 @@ function openDatabase(path: string): DatabaseSync {
   }
 }
 
-/**
- * Writes masses of rows in one transaction that begins and ends without letting the event loop in. It
- * neither waits for a lock nor for the disk: a commit under `synchronous=NORMAL` survives a crash of the
- * program, not always one of the machine, and any later full commit secures it too.
- */
-function batchWriter(
-  database: DatabaseSync,
-): (statement: CompiledQuery, rows: readonly (readonly ColumnValue[])[]) => number {
-  const prepared = new Map<string, StatementSync>();
-  return ({ sql }, rows) => {
-    let statement = prepared.get(sql);
-    if (statement === undefined) {
-      statement = database.prepare(sql);
-      prepared.set(sql, statement);
-    }
-    let changes = 0;
-    database.exec('pragma synchronous = normal; pragma busy_timeout = 0');
-    try {
-      database.exec('begin immediate');
-      for (const row of rows) changes += Number(statement.run(...row).changes);
-      database.exec('commit');
-    } catch (error) {
-      if (database.isTransaction) database.exec('rollback');
-      throw error;
-    } finally {
-      database.exec(`pragma synchronous = full; pragma busy_timeout = ${BUSY_TIMEOUT_MS}`);
-    }
-    return changes;
-  };
+/** A database in memory is known to its one connection alone. */
+function batchesInMemory(database: DatabaseSync): Batches {
+  const run = createBatchRunner(database);
+  return { run: async batch => run(batch), close: async () => {} };
 }
 
 /** Lets Kysely drive node:sqlite, keeping each statement prepared: the program has a fixed, small set of them. */

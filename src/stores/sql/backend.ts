@@ -13,8 +13,8 @@ export interface SqlBackend {
   run<T>(statement: () => Promise<T>): Promise<T>;
   /**
    * Runs one statement once for each row of parameters, all of them or none, and resolves to the number
-   * of rows changed. For records that come in masses: what was written in the last moments may be lost
-   * in a power cut, and other writers come first.
+   * of rows changed. For records that come in masses: it must not hold up other statements, and what was
+   * written in the last moments may be lost in a power cut.
    */
   batch(statement: CompiledQuery, rows: readonly (readonly ColumnValue[])[]): Promise<number>;
 }
