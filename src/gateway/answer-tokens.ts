@@ -1,6 +1,7 @@
 import type { Access } from '../access/access.ts';
 import { appForbidden } from '../access/access.ts';
 import { type Caller, groundsOf, mayActAs } from '../access/callers.ts';
+import type { RateLimits } from '../access/rate-limits.ts';
 import { VIRTUAL_LIFE_SECONDS } from '../access/virtual-tokens.ts';
 import { BridgeError } from '../base/errors.ts';
 import type { AppDirectory } from '../credentials/apps.ts';
@@ -8,6 +9,7 @@ import type { Authority, Credential } from '../credentials/credentials.ts';
 import type { App, Platform, PlatformId } from '../platforms/platform.ts';
 import type { Answer, Call, Stage } from './call.ts';
 import { untilFault } from './call.ts';
+import { requirePace } from './pace.ts';
 import { answerAsPlatform, refuseAsPlatform } from './platform-answer.ts';
 import { readTokenRequest, type TokenRequest } from './token-request.ts';
 import type { GatewayTokens } from './tokens.ts';
@@ -19,6 +21,7 @@ export interface AnswerTokensOptions {
   readonly access: Access;
   readonly authority: Authority;
   readonly tokens: GatewayTokens;
+  readonly limits: RateLimits;
   readonly now: () => number;
 }
 
@@ -55,6 +58,7 @@ async function answer(
   if (request.grantType !== 'client_credential') return refuseAsPlatform(call, 40002);
   const { caller, grounds } = holder;
   call.caller = caller;
+  requirePace(options.limits, caller);
   if (caller !== undefined && !mayActAs(caller, app)) throw appForbidden(caller, app);
   const virtual = caller?.tokens === 'virtual' && grounds !== undefined;
   if (caller !== undefined && !virtual && !holder.bySecret && !caller.scopes.has('credential:read'))

@@ -72,6 +72,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
   const { access, authority, clock, log, settings } = deps;
   const now = (): number => clock.now();
   checkGatewaySettings(settings());
+  const limits = createRateLimits(now);
   const upstreams = createUpstreams(() => settings().connectionsPerOrigin);
   const replays = createReplayStore(deps);
   const deadlines = createDeadlines(clock, call => failCall(call, timedOut(settings().timeoutMs)));
@@ -82,9 +83,9 @@ export function createGateway(deps: GatewayDeps): Gateway {
     deadline(deadlines, () => settings().timeoutMs),
     answerErrors(log),
     read(deps.platforms.values()),
-    answerTokens({ ...deps, now }),
+    answerTokens({ ...deps, limits, now }),
     authenticate(deps),
-    pace(createRateLimits(now)),
+    pace(limits),
     route(deps),
     authorize(access),
     answerTickets({ authority, now }),

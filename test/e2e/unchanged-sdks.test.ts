@@ -118,6 +118,15 @@ describe('the token endpoints through the gateway', () => {
     expect({ status, errcode: body.errcode }).toEqual({ status: 200, errcode: 40243 });
   });
 
+  it('are paced like every other call of a caller', async () => {
+    running = await startTestBridge({
+      config: { callers: [{ ...CALLERS[0], rateLimit: { perSecond: 0.01, burst: 2 } }] },
+    });
+    const statuses = [];
+    for (let at = 0; at < 3; at += 1) statuses.push((await classic(VIRTUAL_KEY)).status);
+    expect(statuses).toEqual([200, 200, 429]);
+  });
+
   it('leave an appid that is not configured to the platform, bodies included', async () => {
     running = await startTestBridge({
       prepare: platform =>
