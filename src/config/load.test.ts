@@ -126,7 +126,7 @@ describe('loadConfig', () => {
         timeoutMs: 30_000,
         maxRequestBytes: 33_554_432,
         maxResponseBytes: 33_554_432,
-        replayMemoryBytes: 1_048_576,
+        replayMemoryBytes: 33_554_432,
         replayMemoryTotalBytes: 67_108_864,
       },
       admin: { keyHashes: [] },

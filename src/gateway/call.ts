@@ -37,8 +37,8 @@ export interface Answer {
 
 /** A request's body on its way to the platform. */
 export interface RequestBody {
-  /** Bytes received so far. */
-  readonly received: number;
+  /** Bytes received so far. Not a getter: one in an object made per call gives each a hidden class of its own. */
+  received(): number;
   /**
    * What to send now: small bodies as a Buffer, others as a stream that is fed as the caller sends. After
    * `rewind`, the whole body again. Rejects with BridgeError REQUEST_TOO_LARGE.
@@ -122,8 +122,16 @@ export class Call {
   fault: BridgeError | undefined;
   /** Whether that is because the caller went away, so that nobody will read an answer. */
   callerGone = false;
-  /** What whoever is waiting does when the call ends early. One waits at a time, so one slot is enough. */
+  /**
+   * What whoever is waiting does when the call ends early. One waits at a time, so one slot is enough. Assign
+   * no function literal to it directly: V8 takes `x.y = () => …` for a method that will last and makes it in
+   * old space, where it keeps the whole finished call until the next full collection.
+   */
   onFault: ((fault: BridgeError) => void) | undefined;
+
+  /** Kept by `deadline`: when the call must be over, and its place among those watched; -1 when it has none. */
+  dueAt = 0;
+  watchedAt = -1;
 
   constructor(incoming: IncomingCall, startedAt: number) {
     this.incoming = incoming;

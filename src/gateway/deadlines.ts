@@ -13,22 +13,34 @@ export interface Deadlines {
 /**
  * Makes a watch with one sleeper for all calls, however many there are: nearly all end long before their
  * time, so a timer each would be made and thrown away for nothing.
+ *
+ * Calls are kept in an array and know their place in it. A Map that calls pass through makes V8 keep them
+ * for long: each table it outgrows goes on pointing to the calls in it and to the next table, and once one
+ * of them has grown old, minor collections free none of what follows.
  */
 export function createDeadlines(clock: Clock, expire: (call: Call) => void): Deadlines {
-  const dueAt = new Map<Call, number>();
+  const watched: Call[] = [];
   let sleepsUntil = Number.POSITIVE_INFINITY;
   let waker: AbortController | undefined;
   let closed = false;
 
+  const forget = (call: Call): void => {
+    if (call.watchedAt === -1) return;
+    const last = watched.pop();
+    if (last !== undefined && last !== call) {
+      watched[call.watchedAt] = last;
+      last.watchedAt = call.watchedAt;
+    }
+    call.watchedAt = -1;
+  };
   const sweep = (): void => {
     const now = clock.now();
     let next = Number.POSITIVE_INFINITY;
-    for (const [call, due] of dueAt) {
-      if (due <= now) {
-        dueAt.delete(call);
-        expire(call);
-      } else if (due < next) next = due;
+    for (const call of watched.filter(({ dueAt }) => dueAt <= now)) {
+      forget(call);
+      expire(call);
     }
+    for (const { dueAt } of watched) next = Math.min(next, dueAt);
     sleepsUntil = Number.POSITIVE_INFINITY;
     waker = undefined;
     if (next < Number.POSITIVE_INFINITY && !closed) sleepUntil(next);
@@ -48,17 +60,16 @@ export function createDeadlines(clock: Clock, expire: (call: Call) => void): Dea
 
   return {
     add(call, timeoutMs) {
-      const due = call.startedAt + timeoutMs;
-      dueAt.set(call, due);
-      if (due < sleepsUntil) sleepUntil(due);
+      call.dueAt = call.startedAt + timeoutMs;
+      call.watchedAt = watched.length;
+      watched.push(call);
+      if (call.dueAt < sleepsUntil) sleepUntil(call.dueAt);
     },
-    remove(call) {
-      dueAt.delete(call);
-    },
+    remove: forget,
     close() {
       closed = true;
       waker?.abort();
-      dueAt.clear();
+      for (const call of watched.splice(0)) call.watchedAt = -1;
     },
   };
 }

@@ -66,7 +66,9 @@ export class Exchange implements Dispatcher.DispatchHandler {
   constructor(options: ExchangeOptions) {
     this.#options = options;
     this.#sentAt = options.now();
-    options.call.onFault = fault => this.#fail(fault);
+    // Made before it is assigned: see Call.onFault.
+    const onFault = (fault: BridgeError): void => this.#fail(fault);
+    options.call.onFault = onFault;
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {

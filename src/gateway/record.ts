@@ -105,7 +105,7 @@ function toRecord(call: Call, status: number, cut: boolean, now: number): CallRe
     rid: call.rid,
     failure: call.failure,
     replayed: call.replayed,
-    requestBytes: call.requestBody?.received ?? 0,
+    requestBytes: call.requestBody?.received() ?? 0,
     answerBytes: call.answerBytes,
     end: call.callerGone ? 'caller-gone' : cut ? 'cut' : 'whole',
   };

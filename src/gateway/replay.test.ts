@@ -182,8 +182,8 @@ describe('the body of a repeated call', () => {
   test.each([
     ['in memory', 200_000, {}, 'length'],
     ['in memory, in chunks', 200_000, {}, 'chunks'],
-    ['in a file for its size', 2_000_000, {}, 'length'],
-    ['in a file for its size, in chunks', 2_000_000, {}, 'chunks'],
+    ['in a file for its size', 2_000_000, { replayMemoryBytes: 1_000_000 }, 'length'],
+    ['in a file for its size, in chunks', 2_000_000, { replayMemoryBytes: 1_000_000 }, 'chunks'],
     ['in a file from the start', 200_000, { replayMemoryBytes: 0 }, 'length'],
     ['in a file as memory is scarce', 200_000, { replayMemoryTotalBytes: 100_000 }, 'length'],
   ] as const)('is kept %s', async (_where, size, settings, framing) => {
@@ -197,7 +197,8 @@ describe('the body of a repeated call', () => {
   });
 
   test('that cannot be kept costs the repetition, not the call', async () => {
-    const { gw, up } = await setup(refusing(), { tmpDir: '/nonexistent/folder' });
+    const settings = { replayMemoryBytes: 1_000_000 };
+    const { gw, up } = await setup(refusing(), { tmpDir: '/nonexistent/folder', settings });
     expect(await post(gw, randomBytes(2_000_000))).toEqual({ status: 200, text: REFUSED });
     expect(up.seen).toHaveLength(1);
     expect(gw.authority.reports).toHaveLength(1);

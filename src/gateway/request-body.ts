@@ -115,6 +115,8 @@ export function createRequestBody(call: Call, options: RequestBodyOptions): Requ
     source.on('close', onLost);
     call.incoming.sendContinue?.();
   };
+  const onFault = (fault: BridgeError): void =>
+    fail(fault.code === 'UPSTREAM_TIMEOUT' ? requestTooSlow() : fault);
   /** Waits until the body has ended, or until as much of it was read as is read ahead. */
   const ready = (): Promise<void> =>
     new Promise((resolve, reject) => {
@@ -126,7 +128,7 @@ export function createRequestBody(call: Call, options: RequestBodyOptions): Requ
       if (failure !== undefined) return reject(failure);
       if (call.fault !== undefined) return reject(call.fault);
       onReady = done;
-      call.onFault = fault => fail(fault.code === 'UPSTREAM_TIMEOUT' ? requestTooSlow() : fault);
+      call.onFault = onFault;
     });
 
   const openUplink = (): Readable => {
@@ -148,9 +150,7 @@ export function createRequestBody(call: Call, options: RequestBodyOptions): Requ
   };
 
   return {
-    get received() {
-      return received;
-    },
+    received: () => received,
     async take() {
       if (whole !== undefined) return whole;
       if (again !== undefined) {

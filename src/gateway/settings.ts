@@ -23,7 +23,7 @@ export const DEFAULT_GATEWAY_SETTINGS: GatewaySettings = {
   timeoutMs: 30_000,
   maxRequestBytes: 32 * MIB,
   maxResponseBytes: 32 * MIB,
-  replayMemoryBytes: MIB,
+  replayMemoryBytes: 32 * MIB,
   replayMemoryTotalBytes: 64 * MIB,
   upstream: { weixin: 'https://api.weixin.qq.com' },
   connectionsPerOrigin: 256,

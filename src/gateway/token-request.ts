@@ -63,7 +63,8 @@ function readBody(call: Call): Promise<Buffer> {
       chunks.push(chunk);
       if (size > MAX_BYTES) done(() => reject(requestTooLarge(MAX_BYTES)));
     };
-    call.onFault = fault => done(() => reject(fault));
+    const onFault = (fault: BridgeError): void => done(() => reject(fault));
+    call.onFault = onFault;
     body.on('data', onData);
     body.once('end', () => done(() => resolve(Buffer.concat(chunks))));
     body.once('error', () =>

@@ -1,4 +1,4 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { createAccess } from '../access/access.ts';
 import { createCallerDirectory, mayListenOn } from '../access/callers.ts';
 import type { Clock } from '../base/clock.ts';
@@ -11,6 +11,7 @@ import { createRecognition } from '../credentials/recognition.ts';
 import { createRenewal } from '../credentials/renewal.ts';
 import { createGateway } from '../gateway/gateway.ts';
 import { listenHttp } from '../gateway/http-listener.ts';
+import type { GatewaySettings } from '../gateway/settings.ts';
 import { PLATFORMS } from '../platforms/platforms.ts';
 import { createUpstream } from '../platforms/upstream.ts';
 import { createSealer, sealStore } from '../stores/sealing.ts';
@@ -22,6 +23,7 @@ import { listenGatewayTls } from './gateway-tls.ts';
 import { livez, readyz } from './health.ts';
 import { createProcessProbe } from './metrics/process.ts';
 import { createMetrics, readMetrics } from './metrics.ts';
+import { createRandomHex } from './random-hex.ts';
 import { listApps } from './v1/apps.ts';
 import { listCallers, revokeTokens } from './v1/callers.ts';
 import { getCall } from './v1/calls/get.ts';
@@ -73,6 +75,8 @@ export interface Bridge {
 export async function startBridge(options: BridgeOptions): Promise<Bridge> {
   const { clock, log, instance, version, tmpDir } = options;
   let settings = options.settings;
+  // Asked for several times a call, so it is put together once a reload.
+  let gatewaySettings = gatewaySettingsOf(settings);
   const closers: (() => Promise<unknown>)[] = [];
   const closeAll = async (): Promise<void> => {
     for (const close of closers.splice(0).reverse())
@@ -168,9 +172,9 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
       tokens,
       takeBudget: (app, rule, operator) =>
         authority.budgets.require(app, rule, operator ? 'operator' : 'anyone'),
-      settings: () => ({ ...settings.gateway, upstream: settings.upstream }),
+      settings: () => gatewaySettings,
       clock,
-      randomHex: bytes => randomBytes(bytes).toString('hex'),
+      randomHex: createRandomHex(),
       log,
       onBegin: metrics.onBegin,
       onCall(record) {
@@ -217,6 +221,7 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
         apps.replace(next.apps);
         admin.replace(next.admin.keyHashes);
         settings = next;
+        gatewaySettings = gatewaySettingsOf(next);
         metrics.reload();
         renewal.replan();
       },
@@ -226,6 +231,10 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
     await closeAll();
     throw error;
   }
+}
+
+function gatewaySettingsOf({ gateway, upstream }: Settings): GatewaySettings {
+  return { ...gateway, upstream };
 }
 
 function refuseOpenRelay({ host, port }: ListenAddress, settings: Settings): void {
