@@ -1,52 +1,12 @@
 import { Readable } from 'node:stream';
 import type { Clock } from '../base/clock.ts';
-import type { ErrorCode } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
+import type { CallRow } from '../stores/store.ts';
 import type { Call, Stage } from './call.ts';
 import { SEQID_HEADER } from './headers.ts';
 
-/**
- * What is kept of a call: enough to find out what happened, nothing that is secret or personal. There is
- * no query, as it may hold a token or an openid, and no body.
- */
-export interface CallRecord {
-  /** The id the caller was given in `x-openapi-seqid`. */
-  readonly seqid: string;
-  /** Milliseconds since the Unix epoch. */
-  readonly startedAt: number;
-  /** From the first stage until the answer had left the gateway, in milliseconds. */
-  readonly durationMs: number;
-  /** Of that, waiting for the head of the platform's answer. */
-  readonly upstreamMs: number;
-  /** How often it was sent to the platform: 0 when the answer was made here, more than once after a replay. */
-  readonly sends: number;
-  readonly method: string;
-  /** Canonical path; empty when the request was malformed. */
-  readonly path: string;
-  readonly remoteAddress: string;
-  readonly caller: string | undefined;
-  readonly platform: string | undefined;
-  /** Name of the app acted as. */
-  readonly app: string | undefined;
-  readonly appid: string | undefined;
-  /** Whether one of our credentials was put into the call. */
-  readonly injected: boolean;
-  /** Fingerprint of that credential, as operators see it elsewhere. */
-  readonly credential: string | undefined;
-  readonly status: number;
-  /** errcode of a small JSON answer, or of our own refusal. */
-  readonly errcode: number | undefined;
-  /** The platform's own request id. */
-  readonly rid: string | undefined;
-  /** Our own code, when the answer is ours and not the platform's. */
-  readonly failure: ErrorCode | undefined;
-  /** Whether the call was repeated with a repaired credential. */
-  readonly replayed: boolean;
-  readonly requestBytes: number;
-  readonly answerBytes: number;
-  /** `whole`: the answer was handed over. `cut`: it broke off. `caller-gone`: nobody waited for it. */
-  readonly end: 'whole' | 'cut' | 'caller-gone';
-}
+/** What is kept of a call; the call log keeps it as it is. */
+export type CallRecord = CallRow;
 
 /** What the outermost stage needs. */
 export interface RecordOptions {

@@ -187,7 +187,7 @@ function toRow(stored: Stored): CallRow {
     status: Number(stored.status),
     errcode: stored.errcode === null ? undefined : Number(stored.errcode),
     rid: stored.rid ?? undefined,
-    failure: stored.failure ?? undefined,
+    failure: (stored.failure ?? undefined) as CallRow['failure'],
     replayed: Number(stored.replayed) === 1,
     requestBytes: Number(stored.request_bytes),
     answerBytes: Number(stored.answer_bytes),

@@ -1,0 +1,299 @@
+import type { Clock } from '../base/clock.ts';
+import { asBridgeError, BridgeError, type ErrorCode } from '../base/errors.ts';
+import type { Log } from '../base/log.ts';
+import type { Secret } from '../base/secret.ts';
+import type { BudgetRule, IssuePlan } from '../platforms/platform.ts';
+import type { Store } from '../stores/store.ts';
+import type { Budgets } from './budget.ts';
+import type { Authority, CredentialRef, RefusalReport } from './credentials.ts';
+import { type Failures, IssueRefused } from './failures.ts';
+import type { Flights } from './flights.ts';
+import { renewalTime, retryAfterSameValue } from './freshness.ts';
+import { type IssuedAt, type Issuer, LeaseLost } from './issuer.ts';
+import { credentialName } from './keys.ts';
+import { type Lease, takeLease } from './lease.ts';
+import type { CredentialMemory } from './memory.ts';
+import { type Held, judge, type Vault } from './vault.ts';
+
+/** Longest wait for a credential that is not there yet, all tries and other holders included. */
+const PATIENCE_MS = 25_000;
+const FIRST_POLL_MS = 20;
+const LONGEST_POLL_MS = 250;
+
+/** Repairs we saw the need of ourselves. The spacing stops a loop if every new token is refused too. */
+const REPAIR: BudgetRule = { name: 'repair', limit: 1000, reserve: 0, window: 'day', spacingMs: 1000 };
+/** Repairs on a caller's word: a caller that lies or loops costs little. */
+const REPAIR_REPORTED: BudgetRule = {
+  name: 'repair-reported',
+  limit: 200,
+  reserve: 0,
+  window: 'day',
+  spacingMs: 10_000,
+};
+
+/** Something the authority did. */
+export interface AuthorityEvent {
+  readonly type: 'issued' | 'failed' | 'superseded' | 'kept';
+  readonly ref: CredentialRef;
+  readonly errcode?: number | undefined;
+}
+
+/** What would satisfy someone who wants a credential. */
+export type Demand =
+  | { readonly type: 'usable' }
+  | { readonly type: 'renew' }
+  | {
+      readonly type: 'replace';
+      readonly fingerprint: string;
+      readonly by: RefusalReport['observedBy'] | 'operator';
+    };
+
+/** What came of a demand: the credential now held, and why the old one was kept if it was. */
+export interface Obtained {
+  readonly held: Held;
+  readonly issued: boolean;
+  readonly keptBecause?: string;
+}
+
+/** What refreshing works with. */
+export interface RefreshDeps {
+  readonly store: Store;
+  readonly vault: Vault;
+  readonly memory: CredentialMemory;
+  readonly failures: Failures;
+  readonly budgets: Budgets;
+  readonly flights: Flights;
+  readonly issue: Issuer;
+  readonly planOf: (ref: CredentialRef) => IssuePlan;
+  /** Where a credential that another one needs comes from. */
+  readonly authority: () => Pick<Authority, 'get' | 'report'>;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly newHolder: () => string;
+  readonly log: Log;
+  readonly onEvent: ((event: AuthorityEvent) => void) | undefined;
+}
+
+/** Gets what a demand asks for, with at most one issue over all processes. */
+export type Obtain = (ref: CredentialRef, demand: Demand) => Promise<Obtained>;
+
+/**
+ * The one refresh path: store, failure, lease, store again, issue, commit. In-process flights merge equal
+ * demands; the lease keeps processes apart; the epoch keeps a slow holder from overwriting a newer value.
+ */
+export function createRefresh(deps: RefreshDeps): Obtain {
+  const { store, vault, memory, failures, budgets, issue, planOf, clock, random, log } = deps;
+  const now = (): number => clock.now();
+  const usable = (held: Held): boolean => judge(held, now()) !== 'expired';
+
+  function satisfies(held: Held, demand: Demand): boolean {
+    if (demand.type === 'renew') return judge(held, now()) === 'fresh';
+    return (
+      usable(held) && (demand.type === 'usable' || held.credential.value.fingerprint !== demand.fingerprint)
+    );
+  }
+
+  function obtain(ref: CredentialRef, demand: Demand): Promise<Obtained> {
+    const goal = demand.type === 'replace' ? `replace:${demand.by}:${demand.fingerprint}` : demand.type;
+    return deps.flights.shared(`${goal}|${credentialName(ref)}`, () => pursue(ref, demand));
+  }
+
+  /** The one refresh path. Losers of the lease wait here for its holder's result; nobody runs anyway. */
+  async function pursue(ref: CredentialRef, demand: Demand): Promise<Obtained> {
+    const patienceEndsAt = now() + PATIENCE_MS;
+    let pause = FIRST_POLL_MS;
+    for (;;) {
+      const ready = await settled(ref, demand);
+      if (ready !== undefined) return ready;
+      const lease = await takeLease({
+        leases: store.leases,
+        name: `issue:${credentialName(ref)}`,
+        holder: deps.newHolder(),
+        clock,
+        log,
+      });
+      if (lease !== undefined) {
+        try {
+          return (await settled(ref, demand)) ?? (await replace(ref, demand, lease));
+        } catch (error) {
+          if (!(error instanceof LeaseLost)) throw error;
+        } finally {
+          await lease.release();
+        }
+      }
+      if (now() >= patienceEndsAt) {
+        throw new BridgeError(
+          'CREDENTIAL_UNAVAILABLE',
+          `no ${ref.kind} for ${ref.app.name} (${ref.app.appid}) yet: another process is still fetching it`,
+          {
+            hint: 'try again; if it lasts, look at the log of the other processes that share this database',
+            retryAfterMs: 1000,
+          },
+        );
+      }
+      await clock.sleep(pause * (0.5 + random()));
+      pause = Math.min(pause * 1.5, LONGEST_POLL_MS);
+    }
+  }
+
+  /** What the store already has for this demand; throws a failure that is too young to try again. */
+  async function settled(ref: CredentialRef, demand: Demand): Promise<Obtained | undefined> {
+    const held = await memory.read(ref);
+    if (held !== undefined && satisfies(held, demand)) return { held, issued: false };
+    const operator = demand.type === 'replace' && demand.by === 'operator';
+    if (!operator) await failures.throwIfBlocked(ref);
+    return undefined;
+  }
+
+  /** Issues and commits under the lease. */
+  async function replace(ref: CredentialRef, demand: Demand, lease: Lease): Promise<Obtained> {
+    const over = await vault.read(ref);
+    const refused =
+      demand.type === 'replace' && over?.credential.value.fingerprint === demand.fingerprint
+        ? demand
+        : undefined;
+    if (refused !== undefined && refused.by !== 'operator' && over !== undefined) {
+      const rule = refused.by === 'gateway' ? REPAIR : REPAIR_REPORTED;
+      if (!(await budgets.take(ref.app, rule, 'anyone'))) {
+        return {
+          held: over,
+          issued: false,
+          keptBecause: `it was repaired moments ago or too often today (${rule.name})`,
+        };
+      }
+    }
+    try {
+      return await issueOver(ref, over, refused, lease);
+    } catch (error) {
+      if (error instanceof LeaseLost) throw error;
+      const failure = asBridgeError(error);
+      deps.onEvent?.({ type: 'failed', ref, errcode: failure.upstream?.errcode });
+      if (!isVerdict(error) || (refused?.by === 'operator' && failure.code === 'BUDGET_EXHAUSTED'))
+        throw error;
+      const { error: told, retryAt } = await failures.record(ref, failure);
+      if (over?.row.background) {
+        await store.credentials.reschedule(over.row.id, over.row.epoch, {
+          renewAt: retryAt,
+          background: true,
+        });
+      }
+      throw told;
+    }
+  }
+
+  async function issueOver(
+    ref: CredentialRef,
+    over: Held | undefined,
+    refused: Extract<Demand, { type: 'replace' }> | undefined,
+    lease: Lease,
+  ): Promise<Obtained> {
+    const plan = planOf(ref);
+    const operator = refused?.by === 'operator';
+    let forced = operator && plan.forceBudget !== undefined;
+    let issued = await issueWithin(ref, plan, forced, operator, lease);
+    const same = (): boolean => issued.value.fingerprint === over?.credential.value.fingerprint;
+
+    // The platform insists that a token is current which it has just refused before our eyes: only force helps.
+    if (
+      refused?.by === 'gateway' &&
+      same() &&
+      plan.forceBudget !== undefined &&
+      (await budgets.take(ref.app, plan.forceBudget, 'anyone'))
+    ) {
+      forced = true;
+      issued = await issueWithin(ref, plan, true, false, lease, true);
+    }
+
+    const life = { issuedAt: issued.startedAt, expiresAt: issued.startedAt + issued.lifeMs };
+    const planned = renewalTime(life, plan, random());
+    const renewAt = same() ? retryAfterSameValue(life, planned, now()) : planned;
+    const held = await vault.commit({
+      ref,
+      plan,
+      issued,
+      renewAt,
+      over,
+      overlaps: refused === undefined && !forced,
+    });
+    if (held === undefined) return overtaken(ref);
+
+    await failures.clear(ref);
+    memory.remember(held);
+    if (same()) {
+      deps.onEvent?.({ type: 'kept', ref });
+      return { held, issued: false, keptBecause: 'the platform says that it is still the current one' };
+    }
+    deps.onEvent?.({ type: 'issued', ref });
+    log.info(
+      {
+        app: ref.app.name,
+        appid: ref.app.appid,
+        kind: ref.kind,
+        fingerprint: issued.value.fingerprint,
+        epoch: held.credential.epoch,
+        lifeMs: issued.lifeMs,
+        forced,
+      },
+      'credential issued',
+    );
+    return { held, issued: true };
+  }
+
+  /** One call to the platform within budget; a ticket's access token is fetched, and repaired once, on the way. */
+  async function issueWithin(
+    ref: CredentialRef,
+    plan: IssuePlan,
+    force: boolean,
+    operator: boolean,
+    lease: Lease,
+    budgeted = false,
+  ): Promise<IssuedAt> {
+    const rule = force ? plan.forceBudget : plan.issueBudget;
+    if (rule !== undefined && !budgeted)
+      await budgets.require(ref.app, rule, operator ? 'operator' : 'anyone');
+    const send = (needed: Secret | undefined): Promise<IssuedAt> =>
+      issue({ ref, plan, force, needed, mayProceed: () => lease.confirm() });
+    if (plan.needs === undefined) return send(undefined);
+
+    const neededRef = { app: ref.app, kind: plan.needs };
+    const needed = await deps.authority().get(neededRef);
+    try {
+      return await send(needed.value);
+    } catch (error) {
+      if (!(error instanceof IssueRefused) || error.refusal.rule.class !== 'token') throw error;
+      const { fingerprint } = needed.value;
+      const repaired = await deps.authority().report(neededRef, {
+        fingerprint,
+        errcode: error.refusal.errcode,
+        observedBy: 'gateway',
+      });
+      if (repaired.credential.value.fingerprint === fingerprint) throw error;
+      return send(repaired.credential.value);
+    }
+  }
+
+  /** Our commit came second: someone else's value stands and ours is dropped. */
+  async function overtaken(ref: CredentialRef): Promise<Obtained> {
+    log.warn(
+      { app: ref.app.name, kind: ref.kind },
+      'another process committed a newer credential first; ours is discarded',
+    );
+    const held = await memory.read(ref);
+    if (held !== undefined && usable(held)) return { held, issued: false };
+    throw new LeaseLost('overtaken, and what stands is not usable');
+  }
+
+  return obtain;
+}
+
+/** Codes of failures to issue that every process should know of; others are ours alone or kept elsewhere. */
+const VERDICTS: ReadonlySet<ErrorCode> = new Set([
+  'BUDGET_EXHAUSTED',
+  'UPSTREAM_TIMEOUT',
+  'UPSTREAM_UNREACHABLE',
+]);
+
+/** Whether the platform, or its silence, decided this; a ticket's missing access token is kept under the token's own name. */
+function isVerdict(error: unknown): boolean {
+  return error instanceof IssueRefused || (error instanceof BridgeError && VERDICTS.has(error.code));
+}
