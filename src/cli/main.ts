@@ -4,17 +4,7 @@ import { hostname, tmpdir } from 'node:os';
 import { Command } from 'commander';
 import { BridgeError } from '../base/errors.ts';
 import { ClientError } from '../client/client.ts';
-import { callersCommand } from './callers.ts';
-import { callsCommand } from './calls.ts';
-import { configCommand } from './config.ts';
 import type { CliContext } from './context.ts';
-import { credentialsCommand } from './credentials.ts';
-import { devCommand } from './dev.ts';
-import { doctorCommand } from './doctor.ts';
-import { keysCommand } from './keys.ts';
-import { serveCommand } from './serve.ts';
-import { simulatorCommand } from './simulator.ts';
-import { usageCommand } from './usage.ts';
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
   version: string;
@@ -33,24 +23,30 @@ const context: CliContext = {
   exit: code => process.exit(code),
 };
 
+/** The commands, in the order help lists them. Each is loaded only when it runs: `serve` has no use for a simulator in its memory. */
+const COMMANDS: Readonly<Record<string, () => Promise<(context: CliContext) => Command>>> = {
+  serve: async () => (await import('./serve.ts')).serveCommand,
+  dev: async () => (await import('./dev.ts')).devCommand,
+  simulator: async () => (await import('./simulator.ts')).simulatorCommand,
+  credentials: async () => (await import('./credentials.ts')).credentialsCommand,
+  callers: async () => (await import('./callers.ts')).callersCommand,
+  calls: async () => (await import('./calls.ts')).callsCommand,
+  usage: async () => (await import('./usage.ts')).usageCommand,
+  config: async () => (await import('./config.ts')).configCommand,
+  keys: async () => (await import('./keys.ts')).keysCommand,
+  doctor: async () => (await import('./doctor.ts')).doctorCommand,
+};
+
 const program = new Command('open-bridge')
   .description('credential authority and auth-free gateway for WeChat and its sibling open platforms')
   .version(version)
   .showHelpAfterError();
 
-for (const make of [
-  serveCommand,
-  devCommand,
-  simulatorCommand,
-  credentialsCommand,
-  callersCommand,
-  callsCommand,
-  usageCommand,
-  configCommand,
-  keysCommand,
-  doctorCommand,
-]) {
-  program.addCommand(make(context));
+const named = process.argv[2] ?? '';
+const wanted = Object.hasOwn(COMMANDS, named) ? [named] : Object.keys(COMMANDS);
+for (const name of wanted) {
+  const make = await COMMANDS[name]?.();
+  if (make !== undefined) program.addCommand(make(context));
 }
 
 try {
