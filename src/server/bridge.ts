@@ -184,6 +184,9 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
       tmpDir,
     });
     closers.push(() => gateway.close());
+    // Known to be closed before the first one listens: the second may fail to.
+    const listeners: { close(timeoutMs: number): Promise<void> }[] = [];
+    closers.push(() => Promise.all(listeners.map(listener => listener.close(CLOSE_TIMEOUT_MS))));
     const gatewayAddress = settings.listen.gateway;
     const listener =
       gatewayAddress &&
@@ -191,6 +194,7 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
         refuseOpenRelay(address, settings);
         return listenHttp({ gateway, clock, log, ...address });
       }));
+    if (listener !== undefined) listeners.push(listener);
     const { certificateFile } = settings;
     const tlsAddress = settings.listen.gatewayTls;
     const tlsListener =
@@ -199,9 +203,7 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
         refuseOpenRelay(address, settings);
         return listenGatewayTls({ store, sealer, gateway, clock, log, address, certificateFile });
       }));
-    closers.push(() =>
-      Promise.all([listener?.close(CLOSE_TIMEOUT_MS), tlsListener?.close(CLOSE_TIMEOUT_MS)]),
-    );
+    if (tlsListener !== undefined) listeners.push(tlsListener);
 
     renewal.start();
     callLog.start();

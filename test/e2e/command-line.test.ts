@@ -128,6 +128,14 @@ describe('open-bridge serve', () => {
     expect(code).toBe(1);
     expect(err).toContain('EADDRINUSE');
     expect(err).toContain('listen.gateway');
+
+    const tlsClash = writeConfig(join(folder.path, 'third'), simulator.origin, {
+      listen: { control: '127.0.0.1:0', gateway: '127.0.0.1:0', gatewayTls: `127.0.0.1:${taken}` },
+    });
+    expect(await finish('serve', '--config', tlsClash)).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('listen.gatewayTls'),
+    });
   }, 30_000);
 });
 
