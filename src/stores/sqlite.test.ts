@@ -319,3 +319,12 @@ test('plain rows that uniCloud wrote pass a sealed store', async () => {
   const store = sealStore(plain, createSealer([new Secret(newSealKey())]));
   expect((await store.credentials.get(row.id))?.value).toBe(row.value);
 });
+
+test('a new database and its log files are readable by their owner alone', async () => {
+  const path = databaseFile();
+  const store = await opened(path);
+  await store.settings.put('a', 'b');
+  const modes = readdirSync(dirname(path)).map(name => statSync(join(dirname(path), name)).mode & 0o777);
+  expect(modes.length).toBeGreaterThan(1);
+  expect(new Set(modes)).toEqual(new Set([0o600]));
+});
