@@ -13,7 +13,7 @@ import { createIssuer } from './issuer.ts';
 import type { KeyFormat } from './keys.ts';
 import { createMemory } from './memory.ts';
 import { type AuthorityEvent, createRefresh, type Demand } from './refresh.ts';
-import { createVault, type Held, judge } from './vault.ts';
+import { createVault, type Held, isUsable, judge } from './vault.ts';
 
 export type { AuthorityEvent } from './refresh.ts';
 
@@ -62,7 +62,7 @@ export function createAuthority(
     log,
     onEvent: deps.onEvent,
   });
-  const usable = (held: Held): boolean => judge(held, now()) !== 'expired';
+  const usable = (held: Held): boolean => isUsable(held, now());
 
   /** Writes a value that uniCloud or the other key form left us under our own key, where renewal finds it. */
   async function adopt(ref: CredentialRef, held: Held): Promise<void> {

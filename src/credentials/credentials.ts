@@ -1,5 +1,6 @@
 import type { Secret } from '../base/secret.ts';
 import type { App, CredentialKind } from '../platforms/platform.ts';
+import type { FailureRow } from '../stores/store.ts';
 
 /** Names one credential: a kind, for one app. */
 export interface CredentialRef {
@@ -44,16 +45,7 @@ export interface ReportOutcome {
 }
 
 /** The last failure to issue a credential, shared by all processes. */
-export interface IssueFailure {
-  readonly code: string;
-  readonly errcode: number | undefined;
-  readonly errmsg: string;
-  readonly errorClass: string;
-  readonly hint: string | undefined;
-  readonly failures: number;
-  readonly failedAt: number;
-  readonly retryAt: number;
-}
+export type IssueFailure = Omit<FailureRow, 'id' | 'identity'>;
 
 /** What may be told of a credential to anyone with the right to list: no value. */
 export interface CredentialStatus {

@@ -4,7 +4,7 @@ import type { Log } from '../base/log.ts';
 import type { CredentialRef } from './credentials.ts';
 import { type Flights, withSignal } from './flights.ts';
 import { credentialName } from './keys.ts';
-import { type Held, judge, type Vault } from './vault.ts';
+import { type Held, isUsable, type Vault } from './vault.ts';
 
 /** How old a value in memory may grow before the store is asked again: how late another process's renewal is noticed. */
 const REVALIDATE_MS = 1000;
@@ -38,7 +38,7 @@ export function createMemory({ vault, flights, clock, log }: MemoryDeps): Creden
   /** When the store last confirmed each value, and when its renewal was last tried. */
   const memory = new Map<string, { held: Held; checkedAt: number; nudgedAt: number }>();
 
-  const usable = (held: Held): boolean => judge(held, now()) !== 'expired';
+  const usable = (held: Held): boolean => isUsable(held, now());
   /** A moment in the future was noted before the clock was set back: it is not recent. */
   const isRecent = (at: number): boolean => now() >= at && now() - at < REVALIDATE_MS;
 

@@ -13,7 +13,7 @@ import { type IssuedAt, type Issuer, LeaseLost } from './issuer.ts';
 import { credentialName } from './keys.ts';
 import { type Lease, takeLease } from './lease.ts';
 import type { CredentialMemory } from './memory.ts';
-import { type Held, judge, type Vault } from './vault.ts';
+import { type Held, isUsable, judge, type Vault } from './vault.ts';
 
 /** Longest wait for a credential that is not there yet, all tries and other holders included. */
 const PATIENCE_MS = 25_000;
@@ -84,7 +84,7 @@ export type Obtain = (ref: CredentialRef, demand: Demand) => Promise<Obtained>;
 export function createRefresh(deps: RefreshDeps): Obtain {
   const { store, vault, memory, failures, budgets, issue, planOf, clock, random, log } = deps;
   const now = (): number => clock.now();
-  const usable = (held: Held): boolean => judge(held, now()) !== 'expired';
+  const usable = (held: Held): boolean => isUsable(held, now());
 
   function satisfies(held: Held, demand: Demand): boolean {
     if (demand.type === 'renew') return judge(held, now()) === 'fresh';

@@ -39,6 +39,11 @@ export function judge(held: Held, now: number): Freshness {
   return freshness(held.credential, held.renewAt, now);
 }
 
+/** Whether a held credential may be handed out. */
+export function isUsable(held: Held, now: number): boolean {
+  return judge(held, now) !== 'expired';
+}
+
 /** A vault over a store. `planOf` tells how a kind is stored; rows it cannot read count as missing. */
 export function createVault(deps: {
   readonly store: Store;

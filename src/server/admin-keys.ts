@@ -1,4 +1,5 @@
-import { hash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
+import { hashCallerKey } from '../access/callers.ts';
 import { equalInConstantTime } from '../base/secret.ts';
 import type { Store } from '../stores/store.ts';
 
@@ -28,15 +29,15 @@ export async function openAdminKeys(store: Store, configured: readonly string[])
   let made: string | undefined;
   if (configured.length === 0) {
     const candidate = `ob_admin_${randomBytes(KEY_BYTES).toString('base64url')}`;
-    made = await store.settings.putIfAbsent(SETTING, hash('sha256', candidate, 'hex'));
-    if (made === hash('sha256', candidate, 'hex')) fresh = candidate;
+    made = await store.settings.putIfAbsent(SETTING, hashCallerKey(candidate));
+    if (made === hashCallerKey(candidate)) fresh = candidate;
     hashes = [made];
   }
   return {
     fresh,
     admin: {
       accepts(key) {
-        const presented = hash('sha256', key, 'hex');
+        const presented = hashCallerKey(key);
         return hashes.some(each => equalInConstantTime(each, presented));
       },
       replace(keyHashes) {

@@ -11,7 +11,6 @@ import { createRecognition } from '../credentials/recognition.ts';
 import { createRenewal } from '../credentials/renewal.ts';
 import { createGateway } from '../gateway/gateway.ts';
 import { listenHttp } from '../gateway/http-listener.ts';
-import type { GatewaySettings } from '../gateway/settings.ts';
 import { PLATFORMS } from '../platforms/platforms.ts';
 import { createUpstream } from '../platforms/upstream.ts';
 import { createSealer, sealStore } from '../stores/sealing.ts';
@@ -75,8 +74,6 @@ export interface Bridge {
 export async function startBridge(options: BridgeOptions): Promise<Bridge> {
   const { clock, log, instance, version, tmpDir } = options;
   let settings = options.settings;
-  // Asked for several times a call, so it is put together once a reload.
-  let gatewaySettings = gatewaySettingsOf(settings);
   const closers: (() => Promise<unknown>)[] = [];
   const closeAll = async (): Promise<void> => {
     for (const close of closers.splice(0).reverse())
@@ -172,7 +169,7 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
       tokens,
       takeBudget: (app, rule, operator) =>
         authority.budgets.require(app, rule, operator ? 'operator' : 'anyone'),
-      settings: () => gatewaySettings,
+      settings: () => settings.gateway,
       clock,
       randomHex: createRandomHex(),
       log,
@@ -223,7 +220,6 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
         apps.replace(next.apps);
         admin.replace(next.admin.keyHashes);
         settings = next;
-        gatewaySettings = gatewaySettingsOf(next);
         metrics.reload();
         renewal.replan();
       },
@@ -233,10 +229,6 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
     await closeAll();
     throw error;
   }
-}
-
-function gatewaySettingsOf({ gateway, upstream }: Settings): GatewaySettings {
-  return { ...gateway, upstream };
 }
 
 function refuseOpenRelay({ host, port }: ListenAddress, settings: Settings): void {
