@@ -35,6 +35,17 @@ try {
   `;
   writeFileSync(join(folder, 'use.js'), program);
   process.stdout.write(`open-bridge ${version}: ${run('node', ['use.js'], folder)}`);
+  // The library is asked for by `require` in uniCloud projects, which are CommonJS.
+  const commonJs = `
+    const { getAccessToken, configureBridge, ProviderType } = require('open-bridge/common');
+    configureBridge({ url: 'http://127.0.0.1:9', timeoutMs: 1000 });
+    getAccessToken({ dcloudAppid: '__UNI__X', platform: ProviderType.WEIXIN_MP }).catch(error => {
+      if (error.reason !== 'BRIDGE_UNREACHABLE') process.exit(1);
+      console.log('require works');
+    });
+  `;
+  writeFileSync(join(folder, 'use.cjs'), commonJs);
+  process.stdout.write(`open-bridge/common: ${run('node', ['use.cjs'], folder)}`);
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

@@ -17,13 +17,19 @@ export interface ErrorTraits {
 export const ERRORS = {
   REQUEST_MALFORMED: { status: 400, errcode: 990400, errorType: 'RequestError', retryable: false },
   CALLER_UNKNOWN: { status: 401, errcode: 990401, errorType: 'CallerError', retryable: false },
+  /** Its configured time is over (`callers[].expires`). */
+  CALLER_EXPIRED: { status: 401, errcode: 990411, errorType: 'CallerError', retryable: false },
   CALLER_FORBIDDEN: { status: 403, errcode: 85105, errorType: 'SafeLinkError', retryable: false },
   PATH_NOT_LISTED: { status: 403, errcode: 85107, errorType: 'SafeLinkError', retryable: false },
   SERVICE_OFF: { status: 403, errcode: 990403, errorType: 'GatewayError', retryable: false },
+  /** A bridge that follows another holds no credentials and changes none. */
+  FOLLOWER_READ_ONLY: { status: 403, errcode: 990423, errorType: 'FollowError', retryable: false },
   APP_UNKNOWN: { status: 404, errcode: 40013, errorType: 'GatewayError', retryable: false },
   NOT_FOUND: { status: 404, errcode: 990404, errorType: 'GatewayError', retryable: false },
   METHOD_NOT_ALLOWED: { status: 405, errcode: 990405, errorType: 'RequestError', retryable: false },
   REQUEST_TIMEOUT: { status: 408, errcode: 990408, errorType: 'RequestError', retryable: true },
+  /** Nothing of ours can mend it: the user's session or consent is over. */
+  LOGIN_REQUIRED: { status: 409, errcode: 990409, errorType: 'CredentialError', retryable: false },
   REQUEST_TOO_LARGE: { status: 413, errcode: 990413, errorType: 'RequestError', retryable: false },
   REQUEST_HEAD_TOO_LARGE: { status: 431, errcode: 990431, errorType: 'RequestError', retryable: false },
   /** Seen in logs only: nobody is left to be told. */
@@ -33,10 +39,14 @@ export const ERRORS = {
   INTERNAL: { status: 500, errcode: 990500, errorType: 'GatewayError', retryable: false },
   UPSTREAM_UNREACHABLE: { status: 502, errcode: 990502, errorType: 'GatewayError', retryable: true },
   RESPONSE_TOO_LARGE: { status: 502, errcode: 990512, errorType: 'GatewayError', retryable: false },
+  /** The bridge that is followed does not take our key. */
+  FOLLOW_REFUSED: { status: 502, errcode: 990522, errorType: 'FollowError', retryable: false },
   CREDENTIAL_UNAVAILABLE: { status: 503, errcode: 85113, errorType: 'SafeLinkError', retryable: true },
   CREDENTIAL_UNSUPPORTED: { status: 503, errcode: 990503, errorType: 'GatewayError', retryable: false },
   STORE_UNAVAILABLE: { status: 503, errcode: 990513, errorType: 'GatewayError', retryable: true },
   UPSTREAM_TIMEOUT: { status: 504, errcode: 990504, errorType: 'GatewayError', retryable: true },
+  /** Bridges follow each other in a ring (RFC 5842, section 7.2). */
+  FOLLOW_LOOP: { status: 508, errcode: 990508, errorType: 'FollowError', retryable: false },
   CONFIG_INVALID: { status: 500, errcode: 990500, errorType: 'ConfigError', retryable: false },
   SEAL_BROKEN: { status: 500, errcode: 990500, errorType: 'SealError', retryable: false },
 } as const satisfies Record<string, ErrorTraits>;

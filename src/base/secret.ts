@@ -1,4 +1,4 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { createHash, hash, timingSafeEqual } from 'node:crypto';
 import { inspect } from 'node:util';
 
 /** Length of a fingerprint in hex digits: 64 bits, enough to tell tokens apart, useless to guess one. */
@@ -9,7 +9,7 @@ const FINGERPRINT_LENGTH = 16;
  * same way to report a refused token without sending the token itself.
  */
 export function fingerprintOf(value: string): string {
-  return createHash('sha256').update(value).digest('hex').slice(0, FINGERPRINT_LENGTH);
+  return hash('sha256', value, 'hex').slice(0, FINGERPRINT_LENGTH);
 }
 
 /** Compares two strings in a time that does not depend on where they differ. */

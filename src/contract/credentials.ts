@@ -18,6 +18,17 @@ export const issueFailure = z
   })
   .meta({ id: 'IssueFailure' });
 
+/** Times that a credential died before its time because somebody else replaced it. */
+export const earlyEnds = z
+  .object({
+    lastDay: z.number().int().describe('in the last 24 hours'),
+    total: z.number().int().describe('of the last 30 days, 50 at most'),
+    lastAt: moment,
+    likelyCause: z.string(),
+    advice: z.string().describe('what to do about it'),
+  })
+  .meta({ id: 'EarlyEnds' });
+
 /** All that may be told of a credential without telling its value. */
 export const credentialStatus = z
   .object({
@@ -25,6 +36,11 @@ export const credentialStatus = z
     appid: z.string(),
     platform: z.string(),
     kind: z.enum(KIND_NAMES),
+    pushed: z
+      .boolean()
+      .describe(
+        'whether values only come in from outside: the app is not managed, or its platform issues none',
+      ),
     fingerprint: z
       .string()
       .nullable()
@@ -35,6 +51,7 @@ export const credentialStatus = z
     expiresInSeconds: z.number().int().nullable(),
     renewAt: moment.nullable(),
     failure: issueFailure.nullable(),
+    earlyEnds: earlyEnds.nullable().describe('null when there was none'),
   })
   .meta({ id: 'CredentialStatus' });
 

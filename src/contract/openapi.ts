@@ -39,6 +39,7 @@ function operation(operationId: string, route: Route): Record<string, unknown> {
   const scope = typeof route.access === 'object' ? route.access.scope : undefined;
   return {
     operationId,
+    tags: [groupOf(route)],
     summary: scope === undefined ? route.summary : `${route.summary} (scope ${scope})`,
     ...(route.access === 'public'
       ? { security: [] }
@@ -49,9 +50,15 @@ function operation(operationId: string, route: Route): Record<string, unknown> {
     ...(route.body && { requestBody: { required: true, content: content(route.body, 'input') } }),
     responses: {
       200: { description: 'done', content: content(route.answer, 'output', route.text) },
+      ...(route.begins && { 202: { description: 'begun', content: content(route.answer, 'output') } }),
       default: { description: 'refused; the message says what to do', content: content(errorBody, 'output') },
     },
   };
+}
+
+/** The noun behind `/v1`, under which viewers of the document put an endpoint. */
+function groupOf({ url }: Route): string {
+  return /^\/v1\/([^/]+)/.exec(url)?.[1] ?? 'process';
 }
 
 function parameters(schema: z.ZodObject | undefined, place: 'path' | 'query'): unknown[] {

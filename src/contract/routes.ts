@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import { appList } from './apps.ts';
-import { callerList, callerSelector, revocation } from './callers.ts';
+import { auditHeads, auditHeadsQuery, auditList, auditQuery } from './audit.ts';
+import { callerList, callerSelector, keyRevocation, keySelector, revocation } from './callers.ts';
 import {
   callDetail,
   callDetailOptions,
@@ -18,13 +19,27 @@ import {
   reportOutcome,
 } from './credentials.ts';
 import { liveness, readiness } from './health.ts';
+import { cardChoice, cardEntry, cardsToChoose, cardToAdd, pageSignature, pageToSign } from './js-sdk.ts';
+import { drillOptions, drillRequest, drillSelector, leakDrill } from './leak-drill.ts';
 import { METRICS_MEDIA_TYPE, metricsText } from './metrics.ts';
+import { encryptedOpenData, openData, rawDataVerdict, signedRawData } from './open-data.ts';
+import { phoneNumber, phoneNumberCode } from './phone-number.ts';
+import { login, loginRequest, sessionReset, sessionSelector, sessionVerdict } from './sessions.ts';
 
 /** Who may call a route: anyone, a caller with a scope (an administrator too), or an administrator only. */
 export type RouteAccess =
   | 'public'
   | 'admin'
-  | { readonly scope: 'credential:read' | 'credential:report' | 'calls:read' | 'metrics:read' | 'operate' };
+  | {
+      readonly scope:
+        | 'credential:read'
+        | 'credential:report'
+        | 'session:use'
+        | 'calls:read'
+        | 'metrics:read'
+        | 'audit:read'
+        | 'operate';
+    };
 
 /** One endpoint of the control API: the single place that server, clients and the OpenAPI document read. */
 export interface Route {
@@ -40,6 +55,8 @@ export interface Route {
   readonly answer: z.ZodType;
   /** Media type of an answer that is text. Without it answers are JSON. */
   readonly text?: string;
+  /** It only begins what was asked for, which goes on after the answer, with status 202. */
+  readonly begins?: true;
 }
 
 /** Every endpoint, by the name its handler goes by. */
@@ -103,6 +120,15 @@ export const ROUTES = {
     body: callerSelector,
     answer: revocation,
   },
+  revokeKey: {
+    method: 'POST',
+    url: '/v1/callers/revoke-key',
+    summary:
+      'Takes back a key of a caller, or all of them, for good and with the virtual tokens they brought',
+    access: 'admin',
+    body: keySelector,
+    answer: keyRevocation,
+  },
   listCalls: {
     method: 'GET',
     url: '/v1/calls',
@@ -128,6 +154,22 @@ export const ROUTES = {
     query: usageQuery,
     answer: usageList,
   },
+  listAudit: {
+    method: 'GET',
+    url: '/v1/audit',
+    summary: 'Who read, set, replaced or was refused what; a caller sees what concerns its apps',
+    access: { scope: 'audit:read' },
+    query: auditQuery,
+    answer: auditList,
+  },
+  listAuditHeads: {
+    method: 'GET',
+    url: '/v1/audit/heads',
+    summary: 'The last entries of the chains of the audit log, to be kept elsewhere',
+    access: { scope: 'audit:read' },
+    query: auditHeadsQuery,
+    answer: auditHeads,
+  },
   rotateCredential: {
     method: 'POST',
     url: '/v1/credentials/rotate',
@@ -135,6 +177,98 @@ export const ROUTES = {
     access: { scope: 'operate' },
     body: credentialSelector,
     answer: credentialStatus,
+  },
+  startLeakDrill: {
+    method: 'POST',
+    url: '/v1/apps/:app/leak-drill',
+    summary:
+      'Ends a token that leaked: takes back keys and virtual tokens, refreshes twice; goes on by itself',
+    access: { scope: 'operate' },
+    params: drillSelector,
+    body: drillRequest,
+    answer: leakDrill,
+    begins: true,
+  },
+  getLeakDrill: {
+    method: 'GET',
+    url: '/v1/apps/:app/leak-drill',
+    summary: 'The latest leak drill of an app, and its report',
+    access: { scope: 'operate' },
+    params: drillSelector,
+    query: drillOptions,
+    answer: leakDrill,
+  },
+  loginUser: {
+    method: 'POST',
+    url: '/v1/sessions/login',
+    summary: 'Exchanges a login code, once however many ask, and keeps the session that comes with it',
+    access: { scope: 'session:use' },
+    body: loginRequest,
+    answer: login,
+  },
+  checkSession: {
+    method: 'POST',
+    url: '/v1/sessions/check',
+    summary: "Asks the platform whether the session kept of a mini program's user is the current one",
+    access: { scope: 'session:use' },
+    body: sessionSelector,
+    answer: sessionVerdict,
+  },
+  resetSession: {
+    method: 'POST',
+    url: '/v1/sessions/reset',
+    summary: "Has the platform replace the session key of a mini program's user",
+    access: { scope: 'session:use' },
+    body: sessionSelector,
+    answer: sessionReset,
+  },
+  decryptOpenData: {
+    method: 'POST',
+    url: '/v1/open-data/decrypt',
+    summary: 'Decrypts what a mini program was given, with the session that is kept of its user',
+    access: { scope: 'session:use' },
+    body: encryptedOpenData,
+    answer: openData,
+  },
+  verifyRawData: {
+    method: 'POST',
+    url: '/v1/open-data/verify',
+    summary: 'Whether rawData is what the platform gave this user, by its signature',
+    access: { scope: 'session:use' },
+    body: signedRawData,
+    answer: rawDataVerdict,
+  },
+  signPage: {
+    method: 'POST',
+    url: '/v1/js-sdk/page',
+    summary: 'Signs a page, for wx.config',
+    access: { scope: 'session:use' },
+    body: pageToSign,
+    answer: pageSignature,
+  },
+  signCardToAdd: {
+    method: 'POST',
+    url: '/v1/js-sdk/add-card',
+    summary: 'Signs a card to be offered, for wx.addCard',
+    access: { scope: 'session:use' },
+    body: cardToAdd,
+    answer: cardEntry,
+  },
+  signCardsToChoose: {
+    method: 'POST',
+    url: '/v1/js-sdk/choose-card',
+    summary: 'Signs a choice among cards, for wx.chooseCard',
+    access: { scope: 'session:use' },
+    body: cardsToChoose,
+    answer: cardChoice,
+  },
+  getPhoneNumber: {
+    method: 'POST',
+    url: '/v1/phone-number',
+    summary: 'The phone number behind the code of a phone number button',
+    access: { scope: 'session:use' },
+    body: phoneNumberCode,
+    answer: phoneNumber,
   },
 } as const satisfies Record<string, Route>;
 

@@ -1,13 +1,23 @@
 import type { Secret } from '../base/secret.ts';
+import type { Verdict } from './verdict.ts';
 
 /** Platform marks as uni-open-bridge writes them; one descriptor each. */
-export type PlatformId = 'weixin-mp' | 'weixin-h5';
+export type PlatformId = 'weixin-mp' | 'weixin-h5' | 'weixin-web' | 'weixin-app' | 'qq-mp' | 'qq-app';
+
+/** Name of an API host in the configuration's `upstream`: WeChat, QQ's mini programs, QQ Connect. */
+export type UpstreamId = 'weixin' | 'qq' | 'qqConnect';
 
 /**
  * What a credential is for. The names are those of the stored keys; `card-ticket` is the `wx_card`
- * sibling of the `jsapi` ticket.
+ * sibling of the `jsapi` ticket. The last three belong to one user each, named by openid.
  */
-export type CredentialKind = 'access-token' | 'ticket' | 'card-ticket';
+export type CredentialKind =
+  | 'access-token'
+  | 'ticket'
+  | 'card-ticket'
+  | 'user-access-token'
+  | 'session-key'
+  | 'encrypt-key';
 
 /** Which of the platform's two isolated token endpoints an app uses: `/cgi-bin/stable_token` or `/cgi-bin/token`. */
 export type TokenMode = 'stable' | 'classic';
@@ -17,8 +27,16 @@ export interface App {
   readonly name: string;
   readonly platform: PlatformId;
   readonly appid: string;
-  readonly secret: Secret;
+  /** Undefined only for an app whose credentials are pushed in and never fetched here. */
+  readonly secret: Secret | undefined;
+  /**
+   * Whether credentials are fetched from the platform. False for teams that keep a token server of their
+   * own: values come in by the set functions, are read by everyone and are never replaced from here.
+   */
+  readonly managed: boolean;
   readonly dcloudAppid: string | undefined;
+  /** Further DCloud appids it goes by; `*` stands for every one that is no other app's on this platform. */
+  readonly dcloudAliases?: readonly string[];
   /** Whether calls that name no app act as this one. */
   readonly default: boolean;
   readonly tokenMode: TokenMode;
@@ -70,6 +88,7 @@ export interface UpstreamRequest {
   readonly method: 'GET' | 'POST';
   readonly path: string;
   readonly query?: Readonly<Record<string, string>>;
+  /** Sent as a JSON body; without it there is no body at all, which signed requests depend on. */
   readonly json?: Readonly<Record<string, unknown>>;
 }
 
@@ -109,6 +128,84 @@ export interface IssuePlan {
   readonly forceBudget?: BudgetRule;
 }
 
+/** What a user's grant brought: the answer to a code, or to a refresh token. */
+export interface UserGrant {
+  /** Empty when the answer does not name the user: `UserTokenPlan.identify` asks for it. */
+  readonly openid: string;
+  readonly unionid: string | undefined;
+  readonly scope: string | undefined;
+  /** A throw-away identity (`is_snapshotuser`), as WeChat gives to users who only look at a page. */
+  readonly snapshot: boolean;
+  readonly accessToken: Secret;
+  /** Undefined when the platform gave none; the user must then log in again once the token has ended. */
+  readonly refreshToken: Secret | undefined;
+  /** Life of the access token in milliseconds, counted from before the request was sent. */
+  readonly lifeMs: number;
+}
+
+/** How a platform grants user access tokens (OAuth 2.0, as each platform has it). */
+export interface UserTokenPlan {
+  /** `redirectUri` is what the code was asked for with; only QQ Connect wants it again, and throws REQUEST_MALFORMED without. */
+  exchange(
+    app: App,
+    input: { readonly code: string; readonly redirectUri?: string | undefined },
+  ): UpstreamRequest;
+  refresh(app: App, refreshToken: Secret): UpstreamRequest;
+  /** Reads the answer to either; throws BridgeError when what it needs is not there. */
+  read(answer: Readonly<Record<string, unknown>>): UserGrant;
+  /** Asked when an answer to `exchange` does not name the user; answers `{openid, unionid?}`. Undefined where it always does. */
+  identify?(accessToken: Secret): UpstreamRequest;
+  /** How long a refresh token can be used, in milliseconds from the grant that first brought it. */
+  readonly refreshLifeMs: number;
+  /** How long before its end a token in use is refreshed; without it, once it has ended. */
+  readonly renewAheadMs?: number;
+  /** Whether a refresh brings a new refresh token whose life begins anew. */
+  readonly refreshRotates: boolean;
+  /** errcodes that say that this refresh token will never work again: the user must log in anew. */
+  readonly loginAgainCodes: ReadonlySet<number>;
+}
+
+/** What a mini program's login brought. */
+export interface SessionGrant {
+  readonly openid: string;
+  readonly unionid: string | undefined;
+  readonly sessionKey: Secret;
+}
+
+/** One key for what a mini program encrypts itself. */
+export interface EncryptKey {
+  readonly encryptKey: Secret;
+  readonly iv: string;
+  readonly version: number;
+  /** Life left in milliseconds; 0 for one that is only good for data encrypted before. */
+  readonly lifeMs: number;
+}
+
+/** A request that carries the app's access token and is signed with the user's session key. */
+export interface SignedInput {
+  readonly openid: string;
+  readonly accessToken: Secret;
+  readonly sessionKey: Secret;
+}
+
+/** How a platform keeps mini-program sessions. What a platform does not offer is left out. */
+export interface SessionPlan {
+  /** Exchanges a login code, once. */
+  exchange(app: App, code: string): UpstreamRequest;
+  read(answer: Readonly<Record<string, unknown>>): SessionGrant;
+  /** Asks whether the session key is the current one. */
+  check?(input: SignedInput): UpstreamRequest;
+  /** Replaces the session key; the answer is read with `readReset`. */
+  reset?(input: SignedInput): UpstreamRequest;
+  readReset?(answer: Readonly<Record<string, unknown>>): Secret;
+  encryptKeys?(input: SignedInput): UpstreamRequest;
+  readEncryptKeys?(answer: Readonly<Record<string, unknown>>): readonly EncryptKey[];
+  /** Asks for the phone number behind a one-shot code. */
+  phoneNumber?(accessToken: Secret, code: string): UpstreamRequest;
+  /** errcodes that say that the session key is not (or no longer) the right one. */
+  readonly sessionRefusedCodes: ReadonlySet<number>;
+}
+
 /** Which credential a path of the platform's API wants. */
 export type PathCredential = 'app' | 'none' | 'component';
 
@@ -117,12 +214,21 @@ export interface Platform {
   readonly id: PlatformId;
   readonly title: string;
   /** Name of its API host in the configuration's `upstream`. */
-  readonly upstream: 'weixin';
+  readonly upstream: UpstreamId;
   /** Hosts callers use to mean this platform's API. */
   readonly hosts: readonly string[];
   /** Where the operator changes secrets and IP lists. */
   readonly consoleUrl: string;
+  /** How an app-level kind is issued; undefined when the platform does not issue it. */
   plan(kind: CredentialKind, mode: TokenMode): IssuePlan | undefined;
+  /** Why this kind makes no sense on this platform, so that not even a value pushed in is kept; undefined when it does. */
+  kindFault(kind: CredentialKind): string | undefined;
+  /** How users' OAuth tokens are had; undefined when the platform has none. */
+  readonly userTokens?: UserTokenPlan;
+  /** How mini-program sessions are had; undefined when the platform has none. */
+  readonly sessions?: SessionPlan;
+  /** The verdict in a JSON answer, where it is not WeChat's `errcode` and `errmsg`; undefined when it went well. */
+  verdict?(answer: Readonly<Record<string, unknown>>): Verdict | undefined;
   errorRule(errcode: number): ErrorRule;
   pathCredential(path: string): PathCredential;
   /** Query parameter the app credential is written to. */
@@ -131,10 +237,14 @@ export interface Platform {
   readonly callerTokenParameters: readonly string[];
   /** Paths where a client asks for an access_token with appid and secret; the authority answers them. */
   readonly tokenPaths: Readonly<Record<string, TokenMode>>;
-  /** Where a client asks for tickets, and which kind each value of the `type` parameter means. */
-  readonly ticketPath: { readonly path: string; readonly kinds: Readonly<Record<string, CredentialKind>> };
-  /** Where what the platform keeps of a call is asked for by its rid. */
-  readonly callRecordPath: string;
+  /** Where a client asks for tickets, and which kind each value of the `type` parameter means; undefined where there are none. */
+  readonly ticketPath:
+    | { readonly path: string; readonly kinds: Readonly<Record<string, CredentialKind>> }
+    | undefined;
+  /** Where what the platform keeps of a call is asked for by its rid; undefined where that is not offered. */
+  readonly callRecordPath: string | undefined;
+  /** A path that takes a token, changes nothing and costs next to nothing; undefined where there is none. */
+  readonly tokenProbePath?: string;
   /** Limits on API paths that we keep for all callers together. */
   readonly pathBudgets: Readonly<Record<string, BudgetRule>>;
 }

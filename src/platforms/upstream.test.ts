@@ -5,22 +5,14 @@ import { everythingAbout } from '../../test/support/canary.ts';
 import { BridgeError } from '../base/errors.ts';
 import { Secret } from '../base/secret.ts';
 import { startSimulator } from '../simulator/index.ts';
+import { appOf } from './app.fixture.ts';
 import { describeNetworkError, networkErrorCode } from './network-error.ts';
-import type { App, UpstreamRequest } from './platform.ts';
+import type { PlatformId, UpstreamId, UpstreamRequest } from './platform.ts';
 import { platformOf } from './platforms.ts';
 import { createUpstream, type UpstreamAnswer } from './upstream.ts';
 
 const CANARY = 'canary-secret-0123456789abcdef';
-const app: App = {
-  name: 'shop',
-  platform: 'weixin-mp',
-  appid: 'wx01',
-  secret: new Secret(CANARY),
-  dcloudAppid: undefined,
-  default: false,
-  tokenMode: 'classic',
-  renews: [],
-};
+const app = appOf({ secret: new Secret(CANARY), tokenMode: 'classic' });
 const platform = platformOf('weixin-mp');
 
 /** Both places where a secret travels. */
@@ -29,8 +21,13 @@ const REQUESTS: readonly UpstreamRequest[] = [
   { method: 'POST', path: '/cgi-bin/stable_token', json: { appid: 'wx01', secret: CANARY } },
 ];
 
+/** The same server in the place of every platform. */
+function everywhere(origin: string): Record<UpstreamId, string> {
+  return { weixin: origin, qq: origin, qqConnect: origin };
+}
+
 function send(origin: string, request = REQUESTS[0], signal?: AbortSignal): Promise<UpstreamAnswer> {
-  const upstream = createUpstream({ origins: () => ({ weixin: origin }) });
+  const upstream = createUpstream({ origins: () => everywhere(origin) });
   onTestFinished(() => upstream.close());
   if (request === undefined) throw new Error('no request');
   return upstream.send(app, platform, request, signal ?? new AbortController().signal);
@@ -109,6 +106,18 @@ test('a refusal keeps errcode and errmsg word for word', async () => {
   });
 });
 
+test.each(REQUESTS)('an errmsg that repeats what was sent is told without it: $method', async request => {
+  const secret = 'canary+secret/of=the app';
+  const sent = { appid: 'wx0000000000000001', secret, openid: 'oCanary-0123456789', type: 'jsapi' };
+  const errmsg = `wx0000000000000001 jsapi: bad secret ${secret}, ?secret=${encodeURIComponent(secret)} of oCanary-0123456789`;
+  const origin = await serverThat(answering(JSON.stringify({ errcode: 40125, errmsg })));
+  const { query, json, ...where } = request;
+  const answer = await send(origin, { ...where, ...(query && { query: sent }), ...(json && { json: sent }) });
+  expect(answer).toMatchObject({
+    refusal: { errcode: 40125, errmsg: 'wx0000000000000001 jsapi: bad secret ***, ?secret=*** of ***' },
+  });
+});
+
 test.each([
   ['{"errcode":0,"errmsg":"ok","ticket":"T"}', true],
   ['{"errcode":"0","ticket":"T"}', true],
@@ -117,6 +126,86 @@ test.each([
   ['{"errcode":-1}', false],
 ])('%s is read with ok %s', async (text, ok) => {
   expect(await send(await serverThat(answering(text)))).toMatchObject({ ok });
+});
+
+/** What an answer is taken for on a platform whose server gives it. */
+async function readOn(id: PlatformId, text: string): Promise<UpstreamAnswer> {
+  const origin = await serverThat(answering(text));
+  const upstream = createUpstream({ origins: () => everywhere(origin) });
+  onTestFinished(() => upstream.close());
+  const request: UpstreamRequest = { method: 'GET', path: '/' };
+  return upstream.send(appOf({ platform: id }), platformOf(id), request, new AbortController().signal);
+}
+
+test('a refusal of QQ Connect is told in error and error_description', async () => {
+  const text = '{"error":100016,"error_description":"access token check failed"}';
+  expect(await readOn('qq-app', text)).toEqual({
+    ok: false,
+    refusal: {
+      errcode: 100016,
+      errmsg: 'access token check failed',
+      rule: platformOf('qq-app').errorRule(100016),
+    },
+  });
+  // On other platforms these fields are nothing but fields.
+  expect(await readOn('weixin-web', text)).toMatchObject({ ok: true });
+});
+
+test.each([
+  ['qq-app', '{"access_token":"T","expires_in":"7776000"}', undefined],
+  ['qq-app', '{"error":0,"openid":"o"}', undefined],
+  ['qq-app', '{"error":100020}', 100020],
+  ['qq-app', '{"errcode":40029}', undefined],
+  ['qq-mp', '{"errcode":0,"errmsg":"ok","access_token":"T"}', undefined],
+  ['qq-mp', '{"errcode":40013,"errmsg":"invalid appid"}', 40013],
+  ['qq-mp', '{"errCode":0,"errMsg":"ok"}', undefined],
+  ['qq-mp', '{"errCode":-1800110107,"errMsg":"x"}', -1800110107],
+  ['weixin-mp', '{"errCode":87014}', undefined],
+] as const)('on %s, %s carries the errcode %s', async (id, text, errcode) => {
+  expect(await readOn(id, text)).toMatchObject(
+    errcode === undefined ? { ok: true, body: JSON.parse(text) } : { ok: false, refusal: { errcode } },
+  );
+});
+
+test('a code of QQ Connect that is no number is no verdict', async () => {
+  const error = await failureOf(readOn('qq-app', '{"error":"invalid_request","error_description":"x"}'));
+  expect(error).toMatchObject({ code: 'UPSTREAM_UNREACHABLE', message: expect.stringContaining('errcode') });
+});
+
+test('each platform is asked at its own origin, by its own path', async () => {
+  const named = (name: string) => serverThat(answering(JSON.stringify({ from: name })));
+  const origins = { weixin: await named('weixin'), qq: await named('qq'), qqConnect: await named('connect') };
+  const upstream = createUpstream({ origins: () => origins });
+  onTestFinished(() => upstream.close());
+  const asked = async (id: PlatformId): Promise<unknown> => {
+    const request: UpstreamRequest = { method: 'GET', path: '/' };
+    const { signal } = new AbortController();
+    const answer = await upstream.send(appOf({ platform: id }), platformOf(id), request, signal);
+    return answer.ok ? answer.body['from'] : answer.refusal;
+  };
+  expect(await asked('weixin-mp')).toBe('weixin');
+  expect(await asked('weixin-h5')).toBe('weixin');
+  expect(await asked('weixin-web')).toBe('weixin');
+  expect(await asked('weixin-app')).toBe('weixin');
+  expect(await asked('qq-mp')).toBe('qq');
+  expect(await asked('qq-app')).toBe('connect');
+});
+
+test('a request without json has no body, not even an empty object', async () => {
+  const seen: unknown[] = [];
+  const origin = await serverThat((request, response) => {
+    let size = 0;
+    request.on('data', chunk => {
+      size += chunk.length;
+    });
+    request.on('end', () => {
+      const { 'content-length': length, 'transfer-encoding': coding } = request.headers;
+      seen.push({ size, length, coding });
+      response.end('{}');
+    });
+  });
+  await send(origin, { method: 'GET', path: '/wxa/checksession', query: { signature: 'x' } });
+  expect(seen).toEqual([{ size: 0, length: undefined, coding: undefined }]);
 });
 
 test('the simulator and this client understand each other', async () => {
@@ -226,7 +315,7 @@ test('the origin is looked up at every call', async () => {
   const first = await serverThat(answering('{"from":"first"}'));
   const second = await serverThat(answering('{"from":"second"}'));
   let origin = first;
-  const upstream = createUpstream({ origins: () => ({ weixin: origin }) });
+  const upstream = createUpstream({ origins: () => everywhere(origin) });
   onTestFinished(() => upstream.close());
   const { signal } = new AbortController();
   const request: UpstreamRequest = { method: 'GET', path: '/' };
@@ -260,4 +349,21 @@ test('errors without a code, and endless chains of causes, have a code too', () 
   const loop = new Error('loop');
   loop.cause = loop;
   expect(networkErrorCode(loop)).toBe('Error');
+});
+
+test('many calls are under way at once: none waits for the answer to another', async () => {
+  const many = 100;
+  const held: ServerResponse[] = [];
+  const origin = await serverThat((_request, response) => {
+    held.push(response);
+    if (held.length === many) for (const each of held) each.end('{"access_token":"T","expires_in":7200}');
+  });
+  const upstream = createUpstream({ origins: () => everywhere(origin) });
+  onTestFinished(() => upstream.close());
+  const { signal } = new AbortController();
+  const request = REQUESTS[0] as UpstreamRequest;
+  const answers = await Promise.all(
+    Array.from({ length: many }, () => upstream.send(app, platform, request, signal)),
+  );
+  expect(answers.every(({ ok }) => ok)).toBe(true);
 });

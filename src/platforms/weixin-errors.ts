@@ -1,30 +1,24 @@
-import type { ErrorClass, ErrorRule } from './platform.ts';
+import { errorRules, REFUSED_ALIKE, rows, STOP_RETRY_MS } from './error-rules.ts';
+import type { ErrorRule } from './platform.ts';
 
-const SECOND = 1000;
-const MINUTE = 60 * SECOND;
+const MINUTE = 60 * 1000;
 const HOUR = 60 * MINUTE;
 
-const OTHER: ErrorRule = { class: 'other' };
-
-/** How long an address or configuration refusal keeps us from asking again: long enough not to hammer, short enough to heal unattended. */
-const STOP_RETRY_MS = MINUTE;
-
-/** Turns a class with its codes into rows of the table. */
-function rows(
-  errorClass: ErrorClass,
-  hints: Record<number, Omit<ErrorRule, 'class'>>,
-): [number, ErrorRule][] {
-  return Object.entries(hints).map(([code, rest]) => [Number(code), { class: errorClass, ...rest }]);
-}
-
-const SECRET_PAGE =
+/** Where secrets and IP lists of mini programs and official accounts are. */
+const ACCOUNT_PAGE =
   'mp.weixin.qq.com > Settings and Development > Basic Configuration (开发 > 基本配置 / 开发管理)';
+/** Where those of website and mobile apps are. */
+const OPEN_PAGE = 'open.weixin.qq.com > Management Center (管理中心)';
+
+const SESSION_HINT =
+  'the session_key is not the current one: have the user call wx.login and exchange its code';
 
 /**
- * Errcodes of api.weixin.qq.com that change what we do. Codes not listed are `other` and pass on as
- * they are. Sources: the pages of getAccessToken and getStableAccessToken, the global return codes page.
+ * Errcodes of api.weixin.qq.com that change what we do or what we advise. Sources: the pages of
+ * getAccessToken and getStableAccessToken, of code2Session, checkSessionKey and getUserEncryptKey, of the
+ * OAuth login, and the global return codes page.
  */
-const RULES: ReadonlyMap<number, ErrorRule> = new Map([
+const table = (secretPage: string): readonly (readonly [number, ErrorRule])[] => [
   ...rows('token', {
     40001: {
       hint: 'the access_token is not the latest one; another holder of the secret may have refreshed it',
@@ -34,11 +28,11 @@ const RULES: ReadonlyMap<number, ErrorRule> = new Map([
   }),
   ...rows('address', {
     40164: {
-      hint: `add {ip} to the IP list of {appid}: ${SECRET_PAGE}, IP whitelist (IP白名单)`,
+      hint: `add {ip} to the IP list of {appid}: ${secretPage}, IP whitelist (IP白名单)`,
       retryAfterMs: STOP_RETRY_MS,
     },
     61004: {
-      hint: `add {ip} to the IP list of {appid}: ${SECRET_PAGE}, IP whitelist (IP白名单)`,
+      hint: `add {ip} to the IP list of {appid}: ${secretPage}, IP whitelist (IP白名单)`,
       retryAfterMs: STOP_RETRY_MS,
     },
     89501: { hint: 'an administrator of {appid} is asked to confirm this IP {ip}', retryAfterMs: 5 * MINUTE },
@@ -59,20 +53,13 @@ const RULES: ReadonlyMap<number, ErrorRule> = new Map([
     },
   }),
   ...rows('configuration', {
-    40002: {
-      hint: 'the grant_type was refused; this is a fault of this program',
-      retryAfterMs: STOP_RETRY_MS,
-    },
-    40013: {
-      hint: 'check the appid {appid} and its platform in the configuration',
-      retryAfterMs: STOP_RETRY_MS,
-    },
+    ...REFUSED_ALIKE,
     40125: {
-      hint: `the secret configured for {appid} is wrong; look it up or reset it at ${SECRET_PAGE}`,
+      hint: `the secret configured for {appid} is wrong; look it up or reset it at ${secretPage}`,
       retryAfterMs: STOP_RETRY_MS,
     },
     40243: {
-      hint: `the secret of {appid} is frozen; unfreeze it at ${SECRET_PAGE} (takes 10 minutes to apply)`,
+      hint: `the secret of {appid} is frozen; unfreeze it at ${secretPage} (takes 10 minutes to apply)`,
       retryAfterMs: 5 * MINUTE,
     },
     41002: {
@@ -104,6 +91,8 @@ const RULES: ReadonlyMap<number, ErrorRule> = new Map([
   ...rows('one-shot', {
     40029: { hint: 'the code is invalid or has expired; log in again' },
     40163: { hint: 'the code has been used; log in again' },
+    40226: { hint: 'the platform blocks this user as a high risk, so the code cannot be exchanged' },
+    42003: { hint: 'the code has expired; log in again' },
   }),
   ...rows('permission', {
     48001: {
@@ -111,9 +100,20 @@ const RULES: ReadonlyMap<number, ErrorRule> = new Map([
     },
     85105: { hint: 'the account has not authorised this call; name the right account with from_appid' },
   }),
-]);
+  ...rows('other', {
+    40030: { hint: 'the refresh_token is not valid; the user must log in again' },
+    42002: {
+      hint: 'the refresh_token has ended, as it does 30 days after login; the user must log in again',
+    },
+    42007: { hint: 'the user has changed the password, which ends all tokens; the user must log in again' },
+    87007: { hint: SESSION_HINT },
+    87008: { hint: 'sig_method must be hmac_sha256' },
+    87009: { hint: `${SESSION_HINT}; or the signature does not cover exactly the body that was sent` },
+  }),
+];
 
-/** What to do about an errcode of api.weixin.qq.com. */
-export function weixinErrorRule(errcode: number): ErrorRule {
-  return RULES.get(errcode) ?? OTHER;
-}
+/** What to do about an errcode of api.weixin.qq.com, for a mini program or an official account. */
+export const weixinErrorRule = errorRules(table(ACCOUNT_PAGE));
+
+/** The same for a website or mobile app, whose settings are on the open platform's site. */
+export const openWeixinErrorRule = errorRules(table(OPEN_PAGE));

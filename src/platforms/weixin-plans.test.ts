@@ -2,20 +2,11 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { BridgeError } from '../base/errors.ts';
 import { Secret } from '../base/secret.ts';
-import type { App, IssuePlan } from './platform.ts';
-import { PLATFORMS, platformOf } from './platforms.ts';
+import { appOf } from './app.fixture.ts';
+import type { IssuePlan } from './platform.ts';
 import { miniProgramPlan, officialAccountPlan } from './weixin-plans.ts';
 
-const app: App = {
-  name: 'shop',
-  platform: 'weixin-h5',
-  appid: 'wx01',
-  secret: new Secret('the-secret'),
-  dcloudAppid: undefined,
-  default: false,
-  tokenMode: 'stable',
-  renews: [],
-};
+const app = appOf({ platform: 'weixin-h5' });
 
 function planned(plan: IssuePlan | undefined): IssuePlan {
   if (plan === undefined) throw new Error('no plan');
@@ -75,6 +66,20 @@ test('mini programs have a token and no tickets', () => {
   expect(miniProgramPlan('card-ticket', 'stable')).toBeUndefined();
 });
 
+test('what belongs to a user is not issued for an app', () => {
+  for (const kind of ['user-access-token', 'session-key', 'encrypt-key'] as const) {
+    expect(miniProgramPlan(kind, 'stable')).toBeUndefined();
+    expect(officialAccountPlan(kind, 'classic')).toBeUndefined();
+  }
+});
+
+test.each([
+  ['stable', stable],
+  ['classic', classic],
+])('a %s token cannot be asked for without a secret', (_mode, plan) => {
+  expect(() => plan.request({ ...app, secret: undefined, managed: false }, plain)).toThrow('has no secret');
+});
+
 const FIELDS: readonly [string, IssuePlan][] = [
   ['access_token', stable],
   ['access_token', classic],
@@ -120,17 +125,4 @@ test.each(FIELDS)('stores %s in the shape of uni-open-bridge and reads it back',
   for (const value of [undefined, null, '', 5, {}])
     expect(plan.fromStored({ [field]: value })).toBeUndefined();
   expect(plan.fromStored({ session_key: 'V' })).toBeUndefined();
-});
-
-test('each platform is found by its mark', () => {
-  for (const [id, platform] of PLATFORMS) {
-    expect(platformOf(id)).toBe(platform);
-    expect(platform.id).toBe(id);
-    expect(platform.hosts).toContain('api.weixin.qq.com');
-    expect(platform.consoleUrl).toMatch(/^https:/);
-    expect(platform.callerTokenParameters).toContain(platform.tokenParameter);
-    expect(platform.plan('access-token', 'stable')).toBe(stable);
-  }
-  expect([...PLATFORMS.keys()]).toEqual(['weixin-mp', 'weixin-h5']);
-  expect(() => platformOf('no-such' as never)).toThrow(TypeError);
 });

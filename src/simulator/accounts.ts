@@ -2,9 +2,10 @@ import { BlockList, isIPv4, isIPv6 } from 'node:net';
 import { type AccountData, createAccountData } from './apis/data.ts';
 import { OptionError } from './checks.ts';
 import { type AccountCounters, createCounters } from './counters.ts';
-import type { AccountSettings } from './options.ts';
+import type { AccountSettings, MintedKind, OnMint } from './options.ts';
 import { createQuotaBook, type QuotaBook } from './quotas.ts';
 import type { Derived } from './random.ts';
+import { type Site, siteOfType } from './sites.ts';
 import { createTickets, type Tickets } from './tickets.ts';
 import {
   createTokenSlot,
@@ -17,6 +18,9 @@ import {
   type SlotRules,
   type TokenSlot,
 } from './token-slots.ts';
+import { createUserTokens, type UserTokens } from './users/user-tokens.ts';
+import { type AccountUsers, createAccountUsers } from './users/users.ts';
+import { createUserValues } from './users/values.ts';
 
 /** How many issued tokens of a slot are remembered; an older one is then of unknown origin, 40001 too. */
 const REMEMBERED_TOKENS = 64;
@@ -29,8 +33,10 @@ export interface Account {
   readonly tickets: Tickets;
   readonly quotas: QuotaBook;
   readonly counters: AccountCounters;
-  /** What the account has stored through the APIs: menus, tags, used codes. Made on first use. */
+  /** What the account has stored through the APIs: menus, tags, short links. Made on first use. */
   readonly data: AccountData;
+  /** Those who logged in or were named through control. Made on first use. */
+  readonly users: AccountUsers;
   /** Whether an address may ask for tokens. */
   admits(ip: string): boolean;
 }
@@ -38,11 +44,15 @@ export interface Account {
 /** All accounts, and the tokens they issued. Look-ups take constant time. */
 export interface Accounts {
   get(appid: string): Account | undefined;
+  /** The account, if it lives on this site. */
+  at(site: Site, appid: string): Account | undefined;
   list(): Account[];
   /** Adds an account, or changes its settings while keeping its tokens and counters. */
   put(settings: AccountSettings): Account;
   /** The token with this text, if the simulator issued it and still remembers. */
   tokenOf(value: string): IssuedToken | undefined;
+  /** Tokens of users, of all accounts. */
+  readonly userTokens: UserTokens;
   issueClassic(account: Account, now: number): IssuedToken;
   /** A stable call; counts what was minted. `force` really refreshes. */
   issueStable(account: Account, now: number, force: boolean): IssuedToken;
@@ -77,12 +87,18 @@ export function rulesOf({ settings }: Account): SlotRules {
   };
 }
 
-/** Makes an empty set of accounts whose token texts come from `derived`. */
-export function createAccounts(derived: Derived): Accounts {
+/** Makes an empty set of accounts whose token texts come from `derived`; `onMint` is told of them. */
+export function createAccounts(derived: Derived, onMint: OnMint): Accounts {
   const byAppid = new Map<string, Account>();
   const byToken = new Map<string, IssuedToken>();
+  const userTokens = createUserTokens();
   // A ring per slot, made on first use, forgets old tokens so that memory stays bounded under load.
   const remembered = new Map<string, (string | undefined)[]>();
+
+  function minted(kind: MintedKind, value: string): string {
+    onMint(kind, value);
+    return value;
+  }
 
   function remember(token: IssuedToken): void {
     const slot = `${token.slot} ${token.appid}`;
@@ -103,6 +119,7 @@ export function createAccounts(derived: Derived): Accounts {
     let admits = admission(settings.ipWhitelist, appid);
     let current = settings;
     let data: AccountData | undefined;
+    let users: AccountUsers | undefined;
     return {
       appid,
       get settings() {
@@ -113,22 +130,38 @@ export function createAccounts(derived: Derived): Accounts {
         current = next;
       },
       slots: { classic: createTokenSlot(appid, 'classic'), stable: createTokenSlot(appid, 'stable') },
-      tickets: createTickets((type, serial) => derived.text(86, 'ticket', appid, type, serial)),
+      tickets: createTickets((type, serial) =>
+        minted('ticket', derived.text(86, 'ticket', appid, type, serial)),
+      ),
       quotas: createQuotaBook(() => current.quotas),
       counters: createCounters(),
       get data() {
         data ??= createAccountData();
         return data;
       },
+      get users() {
+        users ??= createAccountUsers(
+          appid,
+          () => current,
+          createUserValues(appid, () => current.type, derived, onMint),
+          userTokens,
+        );
+        return users;
+      },
       admits: ip => admits(ip),
     };
   }
 
   const valueFor = (account: Account, slot: SlotKind) => (serial: number) =>
-    derived.token(account.appid, slot, serial);
+    minted('access-token', derived.token(account.appid, slot, serial));
 
   return {
     get: appid => byAppid.get(appid),
+    at(site, appid) {
+      const account = byAppid.get(appid);
+      return account !== undefined && siteOfType(account.settings.type) === site ? account : undefined;
+    },
+    userTokens,
     list: () => [...byAppid.values()],
     put(settings) {
       let account = byAppid.get(settings.appid);

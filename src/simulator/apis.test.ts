@@ -220,69 +220,6 @@ describe('media', () => {
   });
 });
 
-describe('users who log in', () => {
-  const login = (code: string, secret = MP.secret) =>
-    h.get(
-      `/sns/jscode2session?appid=${MP.appid}&secret=${secret}&js_code=${code}&grant_type=authorization_code`,
-    );
-
-  test('a code gives a session once', async () => {
-    const { json } = await login('alice:1');
-    expect(json).toEqual({ openid: expect.stringMatching(/^o[\w-]{27}$/), session_key: expect.any(String) });
-    expect(Buffer.from(String(json['session_key']), 'base64').length).toBe(16);
-    expect((await login('alice:1')).json).toEqual({
-      errcode: 40163,
-      errmsg: expect.stringMatching(/^code been used rid: /),
-    });
-    expect((await login('alice:2')).json['openid']).toBe(json['openid']);
-    expect((await login('bob:1')).json['openid']).not.toBe(json['openid']);
-  });
-
-  test.each([
-    ['invalid1', MP.secret, 40029],
-    ['blocked1', MP.secret, 40226],
-    ['', MP.secret, 41008],
-    ['a', 'x', 40125],
-    ['a', '', 41004],
-  ])('code %j secret %j → %i', async (code, secret, errcode) => {
-    expect((await login(code, secret)).json['errcode']).toBe(errcode);
-  });
-
-  test('OAuth of an official account; its user token is no app token', async () => {
-    const query = `appid=${OA.appid}&secret=${OA.secret}&code=c1&grant_type=authorization_code`;
-    const { json } = await h.get(`/sns/oauth2/access_token?${query}`);
-    expect(json).toMatchObject({ expires_in: 7200, scope: 'snsapi_base' });
-    expect((await h.get(`/sns/oauth2/access_token?${query}`)).json['errcode']).toBe(40163);
-    const user = `access_token=${json['access_token']}&openid=${json['openid']}`;
-    expect((await h.get(`/sns/auth?${user}`)).json['errcode']).toBe(0);
-    expect((await h.get(`/sns/userinfo?${user}`)).json['openid']).toBe(json['openid']);
-    expect((await h.get(`/cgi-bin/getcallbackip?${user}`)).json['errcode']).toBe(40001);
-    const refresh = `appid=${OA.appid}&grant_type=refresh_token&refresh_token=${json['refresh_token']}`;
-    expect((await h.get(`/sns/oauth2/refresh_token?${refresh}`)).json['refresh_token']).toBe(
-      json['refresh_token'],
-    );
-  });
-
-  test('phone number: one-shot', async () => {
-    const phone = async () => (await h.post(`/wxa/business/getuserphonenumber?${mp}`, { code: 'c' })).json;
-    expect(await phone()).toMatchObject({
-      phone_info: { phoneNumber: expect.stringMatching(/^1380000\d{4}$/), watermark: { appid: MP.appid } },
-    });
-    expect((await phone())['errcode']).toBe(40163);
-  });
-
-  test('encrypt keys: three, newest first; a body breaks the signature', async () => {
-    const target = `/wxa/business/getuserencryptkey?${mp}&openid=o1&signature=s&sig_method=hmac_sha256`;
-    const { json } = await h.get(target);
-    const keys = json['key_info_list'] as { version: number; expire_in: number; iv: string }[];
-    expect(keys.map(key => key.expire_in)).toEqual([3600, 0, 0]);
-    expect(keys[0]?.version).toBe((keys[1]?.version ?? 0) + 1);
-    expect(keys[0]?.iv).toMatch(/^[0-9a-f]{16}$/);
-    expect((await h.post(target)).json['errcode']).toBe(0);
-    expect((await h.post(target, {})).json['errcode']).toBe(87009);
-  });
-});
-
 describe('quota and diagnosis', () => {
   const quota = async (cgi_path: unknown, token = oa) =>
     (await h.post(`/cgi-bin/openapi/quota/get?${token}`, { cgi_path })).json;

@@ -4,6 +4,8 @@ export interface BoundedMap<V> {
   has(key: string): boolean;
   /** Adds or replaces; replacing keeps the entry's age. */
   set(key: string, value: V): void;
+  /** All entries, the oldest first. */
+  values(): V[];
   readonly size: number;
 }
 
@@ -27,6 +29,7 @@ export function createBoundedMap<V>(capacity: number): BoundedMap<V> {
       }
       entries.set(key, value);
     },
+    values: () => [...entries.values()],
     get size() {
       return entries.size;
     },

@@ -1,16 +1,19 @@
 import type { Account } from './accounts.ts';
 import type { Answer, JsonObject } from './answers.ts';
-import type { CatalogEntry } from './catalog.ts';
 import { ApiError } from './errors.ts';
 import type { Incoming } from './http.ts';
+import type { PathEntry } from './path-entry.ts';
 import type { Platform } from './platform.ts';
+import type { HeldToken } from './users/user-tokens.ts';
 
 /** One call to the platform while it is handled. */
 export interface Call extends Incoming {
   platform: Platform;
-  entry: CatalogEntry;
+  entry: PathEntry;
   /** When it is handled, milliseconds since the Unix epoch. */
   now: number;
+  /** The user's access_token, on paths that take one; undefined when it was never issued. */
+  userToken: HeldToken | undefined;
 }
 
 /** A call whose access_token was found good. */
@@ -33,7 +36,7 @@ export function need(fields: JsonObject, name: string, errcode: number): string 
   return value;
 }
 
-/** Whole seconds of the call's time. */
-export function secondsOf(call: Call): number {
+/** Whole seconds of a time in milliseconds. */
+export function secondsOf(call: Pick<Call, 'now'>): number {
   return Math.floor(call.now / 1000);
 }

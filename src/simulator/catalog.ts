@@ -1,23 +1,19 @@
 import entries from './catalog.json' with { type: 'json' };
+import type { CatalogEntry, PathEntry } from './path-entry.ts';
+import { QQ_PATHS } from './qq-catalog.ts';
+import type { Site } from './sites.ts';
 
-/** One path of the platform, as the official pages describe it. */
-export interface CatalogEntry {
-  path: string;
-  method: 'GET' | 'POST';
-  name_zh: string;
-  name_en: string;
-  category: string;
-  /** Account types that may call it. */
-  accounts: string[];
-  /** The credential it demands. */
-  auth: 'none' | 'access_token' | 'component' | 'code';
-  encrypt?: boolean;
-  note?: string;
+/** The paths of api.weixin.qq.com, in the order of the catalogue. */
+export const catalog: readonly PathEntry[] = (entries as CatalogEntry[]).map(entry => ({
+  ...entry,
+  site: 'weixin',
+}));
+
+const BY_SITE = new Map<Site, Map<string, PathEntry>>();
+for (const entry of [...catalog, ...QQ_PATHS]) {
+  const paths = BY_SITE.get(entry.site) ?? new Map<string, PathEntry>();
+  BY_SITE.set(entry.site, paths.set(entry.path, entry));
 }
-
-const BY_PATH: ReadonlyMap<string, CatalogEntry> = new Map(
-  (entries as CatalogEntry[]).map(entry => [entry.path, entry]),
-);
 
 /** Paths whose pages or SDKs use the other verb as well. */
 const BOTH_VERBS: ReadonlySet<string> = new Set(['/wxa/getwxadevinfo', '/wxa/business/getuserencryptkey']);
@@ -28,12 +24,14 @@ const WITHOUT_JSON: ReadonlySet<string> = new Set([
   '/wxa/business/getuserencryptkey',
 ]);
 
-/** All paths, in the order of the catalogue. */
-export const catalog: readonly CatalogEntry[] = [...BY_PATH.values()];
+/** The entry of a path, or undefined when the site has no such path. */
+export function catalogEntryOf(path: string, site: Site = 'weixin'): PathEntry | undefined {
+  return BY_SITE.get(site)?.get(path);
+}
 
-/** The entry of a path, or undefined when the platform has no such path. */
-export function catalogEntryOf(path: string): CatalogEntry | undefined {
-  return BY_PATH.get(path);
+/** The sites that have a path. One path is on two of them: /sns/jscode2session. */
+export function sitesWith(path: string): Site[] {
+  return [...BY_SITE].filter(([, paths]) => paths.has(path)).map(([site]) => site);
 }
 
 /** Whether a verb will do. HEAD passes for GET. */

@@ -1,3 +1,4 @@
+import type { Account } from './accounts.ts';
 import { type Answer, controlJson } from './answers.ts';
 import { blobOf } from './blob.ts';
 import { type Fields, fieldsOf, numberOf, OptionError, oneOf, optional, textOf } from './checks.ts';
@@ -6,6 +7,7 @@ import { MAX_BLOB_BYTES, readFault } from './faults.ts';
 import type { Incoming } from './http.ts';
 import { readAccount } from './options.ts';
 import type { Platform } from './platform.ts';
+import { listUsers, type UserRoute, userRoutes } from './users/control.ts';
 import { viewOfAccount, viewOfCounters, viewOfPlatform } from './views.ts';
 
 /** Where the control paths begin. No path of the platform does. */
@@ -33,11 +35,16 @@ const putAccount: Route = (incoming, platform) => {
   return controlJson(viewOfAccount(account, platform.clock.now()), existing === undefined ? 201 : 200);
 };
 
-const revoke: Route = (incoming, platform) => {
-  const fields = fieldsOfBody(incoming, ['appid', 'slot']);
-  const appid = textOf(fields['appid'], 'appid');
+function accountOf(value: unknown, platform: Platform): Account {
+  const appid = textOf(value, 'appid');
   const account = platform.accounts.get(appid);
   if (account === undefined) throw new OptionError(`appid ${appid} is no account of the simulator`);
+  return account;
+}
+
+const revoke: Route = (incoming, platform) => {
+  const fields = fieldsOfBody(incoming, ['appid', 'slot']);
+  const account = accountOf(fields['appid'], platform);
   const slot =
     optional(fields['slot'], v => oneOf(v, 'slot', ['classic', 'stable', 'all'] as const)) ?? 'all';
   return controlJson({ revoked: platform.accounts.revoke(account, slot, platform.clock.now()) });
@@ -72,6 +79,17 @@ const blob: Route = ({ query }) => {
   return blobOf(length, query.has('chunked'));
 };
 
+function ofUsers(route: UserRoute): Route {
+  return (incoming, platform) => {
+    const body = bodyOf(incoming);
+    return route(accountOf(Object(body)['appid'], platform), body, platform);
+  };
+}
+
+const USER_ROUTES = Object.fromEntries(
+  Object.entries(userRoutes).map(([path, route]) => [`POST ${path}`, ofUsers(route)] as const),
+);
+
 const ROUTES: Readonly<Record<string, Route>> = {
   'GET /state': (_, platform) => controlJson(viewOfPlatform(platform)),
   'GET /counters': (_, platform) => controlJson(viewOfCounters(platform)),
@@ -80,6 +98,9 @@ const ROUTES: Readonly<Record<string, Route>> = {
   'POST /faults': addFaults,
   'DELETE /faults': ({ query }, platform) =>
     controlJson({ cleared: platform.faults.clear(query.get('id') ?? undefined) }),
+  'GET /users': ({ query }, platform) =>
+    listUsers(accountOf(query.get('appid'), platform), query.get('openid'), platform.clock.now()),
+  ...USER_ROUTES,
   'POST /clock': moveClock,
   'POST /reset': (_, platform) => {
     platform.reset();

@@ -1,6 +1,6 @@
 /** What one account was asked and what it answered. Plain data, safe to keep and to compare. */
 export interface AccountCounters {
-  /** GET /cgi-bin/token: `calls` upstream calls of any outcome, `issued` tokens minted. */
+  /** GET /cgi-bin/token, or /api/getToken of QQ: `calls` upstream calls of any outcome, `issued` tokens minted. */
   classic: { calls: number; issued: number };
   /** POST /cgi-bin/stable_token: `issued` counts minted tokens exactly, `forced` those minted by force. */
   stable: { calls: number; issued: number; forced: number };

@@ -1,21 +1,21 @@
 import { createHash } from 'node:crypto';
-import type { Account } from './accounts.ts';
-import { type Answer, controlJson, ok, plain, status } from './answers.ts';
-import { accountApis, openApis } from './apis/index.ts';
+import { type Answer, controlJson, ok, status } from './answers.ts';
+import { accountApiOf, openApiOf } from './apis/index.ts';
 import { blobOf } from './blob.ts';
 import type { Call } from './call.ts';
-import { type CatalogEntry, catalogEntryOf, isVerbRight, wantsJson } from './catalog.ts';
+import { isVerbRight, wantsJson } from './catalog.ts';
 import { type AccountCounters, increase } from './counters.ts';
 import { ApiError, errmsgOf, TOKEN_ERRORS } from './errors.ts';
+import { failure } from './failures.ts';
 import type { FaultPlan } from './faults.ts';
 import type { Incoming, Reply } from './http.ts';
+import type { PathEntry } from './path-entry.ts';
 import type { Platform } from './platform.ts';
+import { QQ_TOKEN_PATH } from './qq-catalog.ts';
 import { CLASSIC_PATH, STABLE_PATH, TICKET_PATH } from './quotas.ts';
 import { loggedBody, maskSecrets } from './rid.ts';
-import { type IssuedToken, revokeSlot, verdictOn } from './token-slots.ts';
-
-/** What an access_token looks like; anything else is malformed, 40014. */
-const WELL_FORMED = /^\d{1,3}_[\w-]{60,509}$/;
+import { judgeToken, type Subject, subjectOf } from './subject.ts';
+import { revokeSlot } from './token-slots.ts';
 
 const UNKNOWN_PATH = '(unknown)';
 
@@ -26,50 +26,10 @@ export interface DispatchOptions {
   signal: AbortSignal;
 }
 
-/** Whom a call speaks for, before anything is judged. */
-interface Subject {
-  account: Account | undefined;
-  /** The access_token as sent; empty when there is none. */
-  tokenText: string;
-  token: IssuedToken | undefined;
-}
-
-function subjectOf(incoming: Incoming, entry: CatalogEntry | undefined, platform: Platform): Subject {
-  const { query } = incoming;
-  if (entry?.auth === 'none' || entry?.auth === 'code') {
-    let appid = query.get('appid');
-    if (appid === null && incoming.body.length > 0) {
-      try {
-        const claimed = incoming.json()['appid'];
-        appid = typeof claimed === 'string' ? claimed : null;
-      } catch {
-        // A body that is no JSON names nobody; the handler says so in the platform's words.
-      }
-    }
-    return {
-      account: appid === null ? undefined : platform.accounts.get(appid),
-      tokenText: '',
-      token: undefined,
-    };
-  }
-  const own = entry?.auth === 'component' ? query.get('component_access_token') : null;
-  const tokenText = own || query.get('access_token') || query.get('cloudbase_access_token') || '';
-  const token = tokenText === '' ? undefined : platform.accounts.tokenOf(tokenText);
-  return { account: token && platform.accounts.get(token.appid), tokenText, token };
-}
-
-/** Throws the errcode of a token that is missing, malformed, foreign, retired or expired. */
-function judgeToken({ tokenText, token, account }: Subject, now: number): Account {
-  if (tokenText === '') throw new ApiError(41001);
-  if (!WELL_FORMED.test(tokenText)) throw new ApiError(40014);
-  if (token === undefined || account === undefined) throw new ApiError(40001);
-  const verdict = verdictOn(token, now);
-  if (verdict !== 0) throw new ApiError(verdict);
-  return account;
-}
-
-function requireVerb(entry: CatalogEntry, method: string): void {
-  if (!isVerbRight(entry, method)) throw new ApiError(entry.method === 'POST' ? 43002 : 43001);
+function requireVerb(entry: PathEntry, method: string): void {
+  if (isVerbRight(entry, method)) return;
+  if (entry.site === 'qq-connect') throw new ApiError(100029);
+  throw new ApiError(entry.method === 'POST' ? 43002 : 43001);
 }
 
 /** The request as it arrived, for tests of what stands between a caller and the platform. */
@@ -104,7 +64,7 @@ function answerOf(call: Call, subject: Subject, plan: FaultPlan | undefined): An
   }
   if (entry.auth !== 'access_token') {
     requireVerb(entry, call.method);
-    return standIn(call, plan) ?? openApis.get(entry.path)?.(call) ?? ok();
+    return standIn(call, plan) ?? openApiOf(entry)?.(call) ?? ok();
   }
   const account = judgeToken(subject, now);
   if (!entry.accounts.includes(account.settings.type)) throw new ApiError(48001);
@@ -113,26 +73,22 @@ function answerOf(call: Call, subject: Subject, plan: FaultPlan | undefined): An
   const instead = standIn(call, plan);
   if (instead !== undefined) return instead;
   const fields = wantsJson(entry) ? call.json() : {};
-  return accountApis.get(entry.path)?.({ ...call, account, fields }) ?? ok();
-}
-
-function failure(errcode: number, errmsg: string, rid: string): Answer {
-  return plain({ errcode, errmsg: `${errmsg} rid: ${rid}` });
+  return accountApiOf(entry)?.({ ...call, account, fields }) ?? ok();
 }
 
 function countCall(counters: AccountCounters, path: string): void {
   increase(counters.calls, path);
-  if (path === CLASSIC_PATH) counters.classic.calls += 1;
+  if (path === CLASSIC_PATH || path === QQ_TOKEN_PATH) counters.classic.calls += 1;
   else if (path === STABLE_PATH) counters.stable.calls += 1;
   else if (path === TICKET_PATH) counters.ticket.calls += 1;
 }
 
-function revokeFor(subject: Subject, path: string, now: number): void {
-  if (subject.token !== undefined) subject.token.retiredAt = Math.min(subject.token.retiredAt, now);
-  else if (subject.account !== undefined && path === CLASSIC_PATH)
-    revokeSlot(subject.account.slots.classic, now);
-  else if (subject.account !== undefined && path === STABLE_PATH)
-    revokeSlot(subject.account.slots.stable, now);
+function revokeFor({ token, userToken, account }: Subject, path: string, now: number): void {
+  if (token !== undefined) token.retiredAt = Math.min(token.retiredAt, now);
+  else if (userToken !== undefined) userToken.token.revokedAt = Math.min(userToken.token.revokedAt, now);
+  else if (account !== undefined && (path === CLASSIC_PATH || path === QQ_TOKEN_PATH))
+    revokeSlot(account.slots.classic, now);
+  else if (account !== undefined && path === STABLE_PATH) revokeSlot(account.slots.stable, now);
 }
 
 function garbled(answer: Answer, effect: { body?: string; truncated?: boolean }): Answer {
@@ -146,36 +102,33 @@ function garbled(answer: Answer, effect: { body?: string; truncated?: boolean })
 /** Makes the handler of every platform path. */
 export function createDispatch({ platform, sleep, signal }: DispatchOptions) {
   /** Handles the call, or lets the fault answer in its place. */
-  function handle(
-    incoming: Incoming,
-    entry: CatalogEntry | undefined,
-    subject: Subject,
-    plan: FaultPlan | undefined,
-    rid: string,
-  ): Answer {
+  function handle(incoming: Incoming, subject: Subject, plan: FaultPlan | undefined, rid: string): Answer {
+    const { entry, site, userToken } = subject;
     const effect = plan?.effect;
+    const fail = (errcode: number, errmsg = errmsgOf(errcode, incoming.clientIp)): Answer =>
+      failure(site, incoming, errcode, errmsg, rid);
     const now = platform.clock.now();
     if (plan?.revoke) revokeFor(subject, incoming.path, now);
     if (effect?.kind === 'status') return status(effect.status, effect.body, effect.contentType);
     if (effect?.kind === 'errcode') {
-      return failure(effect.errcode, effect.errmsg ?? errmsgOf(effect.errcode, incoming.clientIp), rid);
+      return fail(effect.errcode, effect.errmsg);
     }
-    if (entry === undefined) return { ...failure(40066, errmsgOf(40066), rid), status: 404 };
+    if (entry === undefined) return { ...fail(40066), status: 404 };
     if (entry.category === 'gateway-internal') return status(404);
     try {
-      return answerOf({ ...incoming, platform, entry, now }, subject, plan);
+      return answerOf({ ...incoming, platform, entry, now, userToken }, subject, plan);
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
-      return failure(error.errcode, error.errmsg ?? errmsgOf(error.errcode, incoming.clientIp), rid);
+      return fail(error.errcode, error.errmsg);
     }
   }
 
   return async function dispatch(incoming: Incoming, reply: Reply): Promise<void> {
     const arrivedAt = platform.clock.now();
-    const entry = catalogEntryOf(incoming.path);
     const { rids, anonymous } = platform;
     const rid = rids.next(arrivedAt);
-    const subject = subjectOf(incoming, entry, platform);
+    const subject = subjectOf(incoming, platform);
+    const { entry } = subject;
     const counters = subject.account?.counters ?? anonymous;
     countCall(counters, entry === undefined ? UNKNOWN_PATH : incoming.path);
 
@@ -185,7 +138,7 @@ export function createDispatch({ platform, sleep, signal }: DispatchOptions) {
     if (effect?.kind === 'silent') return;
     if (effect?.kind === 'cut' && (effect.at ?? 'before') === 'before') return reply.destroy();
 
-    const answer = handle(incoming, entry, subject, plan, rid);
+    const answer = handle(incoming, subject, plan, rid);
     if (answer.errcode !== 0) {
       increase(counters.errors, answer.errcode);
       if (entry?.auth === 'access_token' && TOKEN_ERRORS.has(answer.errcode)) counters.tokenErrors += 1;

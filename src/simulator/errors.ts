@@ -3,6 +3,7 @@
  * because clients in the field compare these strings.
  */
 const MESSAGES: Readonly<Record<number, string>> = {
+  [-101222100]: 'appid or appsecret error',
   [-1]: 'system error',
   0: 'ok',
   40001: 'invalid credential, access_token is invalid or not latest',
@@ -34,6 +35,9 @@ const MESSAGES: Readonly<Record<number, string>> = {
   41008: 'missing code',
   41009: 'missing openid',
   42001: 'access_token expired',
+  42002: 'refresh_token expired',
+  42003: 'oauth_code expired',
+  42007: 'user changed password, access_token and refresh_token are void',
   43001: 'require GET method',
   43002: 'require POST method',
   44002: 'empty post data',
@@ -60,12 +64,31 @@ const MESSAGES: Readonly<Record<number, string>> = {
   76004: 'rid time is error',
   76021: 'cgi_path not found, please check',
   76022: 'could not use this cgi_path,no permission',
+  87007: 'session_key is not existd or expired',
+  87008: 'invalid sig_method',
   87009: 'invalid signature',
   87014: 'risky content',
   89501: 'this ip is waiting for admin confirmation',
   89503: 'this call needs admin confirmation',
   89506: 'admin refused this ip, retry after 24 hours',
   89507: 'admin refused this ip, retry after 1 hour',
+  // QQ Connect from here on; the spaces at the ends are its own.
+  100001: 'param client_id is wrong or lost ',
+  100002: 'param client_secret is wrong or lost ',
+  100004: 'param grant_type is wrong or lost ',
+  100005: 'param code is wrong or lost ',
+  100006: 'param refresh token is wrong or lost ',
+  100007: 'param access token is wrong or lost ',
+  100008: 'client id is illegal',
+  100009: 'client secret is illegal',
+  100010: 'redirect uri is illegal',
+  100013: 'access token is illegal',
+  100016: 'access token check failed',
+  100019: 'code to access token error',
+  100020: 'code is reused error',
+  100022: 'get refresh token error',
+  100029: 'wrong http request',
+  100048: 'companyid not set',
 };
 
 /** Codes by which a business API says that the access_token itself was refused. */

@@ -13,6 +13,8 @@ const KEEP_ALIVE_MS = 75_000;
 /** A request that was read whole. */
 export interface Incoming {
   method: string;
+  /** The host that was asked for, in lower case and without a port; empty when none was named. */
+  host: string;
   /** The request target as it arrived. */
   target: string;
   /** The path, undecoded, without the query. */
@@ -70,6 +72,12 @@ function clientIpOf(request: IncomingMessage, trustForwardedFor: boolean): strin
   return plainAddress(request.socket.remoteAddress ?? '');
 }
 
+/** The host of a request; that of an absolute target comes before the header, RFC 9112 section 3.2.2. */
+function hostOf(target: string, header: string | undefined): string {
+  const authority = /^https?:\/\/([^/?#]*)/i.exec(target)?.[1] ?? header ?? '';
+  return authority.replace(/:\d*$/, '').toLowerCase();
+}
+
 /** Splits a request target, which may be in absolute form when the caller takes us for a proxy. */
 function splitTarget(target: string): { path: string; query: string } {
   const relative = target.replace(/^https?:\/\/[^/?#]*/i, '').replace(/#.*$/, '');
@@ -107,6 +115,7 @@ function incomingOf(request: IncomingMessage, body: Buffer, trustForwardedFor: b
   let parsed: JsonObject | ApiError | undefined;
   return {
     method: request.method ?? 'GET',
+    host: hostOf(target, request.headers.host),
     target,
     path,
     query: new URLSearchParams(query),

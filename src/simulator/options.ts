@@ -1,8 +1,7 @@
+import { ACCOUNT_TYPES, type AccountType } from './account-types.ts';
 import { fieldsOf, flagOf, listOf, numberOf, OptionError, oneOf, optional, textOf } from './checks.ts';
 import { DEFAULT_QUOTAS, type QuotaOptions, type Quotas } from './quotas.ts';
-
-/** `mp` a mini program, `oa` an official account. */
-export type AccountType = 'mp' | 'oa';
+import { defaultRulesOf, readUserRules, type UserOptions, type UserRules } from './users/rules.ts';
 
 /** One account of the simulated platform. */
 export interface AccountOptions {
@@ -26,10 +25,28 @@ export interface AccountOptions {
   /** Forced refreshes closer together than this refresh nothing, in seconds. Default 30. */
   forceSpacingSeconds?: number;
   quotas?: QuotaOptions;
+  /** How its users log in. */
+  users?: UserOptions;
 }
 
 /** What to change of an account: anything but its appid. */
 export type AccountChange = Partial<Omit<AccountOptions, 'appid'>>;
+
+/** What a value is that the platform made. */
+export type MintedKind =
+  | 'access-token'
+  | 'ticket'
+  | 'code'
+  | 'session-key'
+  | 'encrypt-key'
+  | 'user-access-token'
+  | 'refresh-token'
+  | 'openid'
+  | 'unionid'
+  | 'phone-number';
+
+/** Told of a value as it is made; of the same one more than once. */
+export type OnMint = (kind: MintedKind, value: string) => void;
 
 export interface SimulatorOptions {
   /** Address to listen on. Default 127.0.0.1. */
@@ -47,15 +64,18 @@ export interface SimulatorOptions {
   trustForwardedFor?: boolean;
   /** How many calls the rid log remembers. Default 10 000. */
   ridLogSize?: number;
+  /** Told of every secret and identity that is made, in clear: for tests that search for what leaked. */
+  onMint?: OnMint;
 }
 
 /** An account with every default filled in. */
-export type AccountSettings = Required<Omit<AccountOptions, 'ipWhitelist' | 'quotas'>> & {
+export type AccountSettings = Required<Omit<AccountOptions, 'ipWhitelist' | 'quotas' | 'users'>> & {
   ipWhitelist: string[] | undefined;
   quotas: Quotas;
+  users: UserRules;
 };
 
-/** Simulator options with every default filled in, `now` and `sleep` aside. */
+/** Simulator options with every default filled in; `now`, `sleep` and `onMint` aside. */
 export interface Settings {
   host: string;
   port: number;
@@ -68,10 +88,10 @@ export interface Settings {
 const QUOTA_KEYS = Object.keys(DEFAULT_QUOTAS);
 const ACCOUNT_KEYS = [
   ...['appid', 'secret', 'type', 'name', 'ipWhitelist', 'unlistedIp', 'frozenSecret', 'banned'],
-  ...['tokenLifeSeconds', 'overlapSeconds', 'forceSpacingSeconds', 'quotas'],
+  ...['tokenLifeSeconds', 'overlapSeconds', 'forceSpacingSeconds', 'quotas', 'users'],
 ];
 const SIMULATOR_KEYS = [
-  ...['host', 'port', 'accounts', 'now', 'seed', 'sleep', 'trustForwardedFor', 'ridLogSize'],
+  ...['host', 'port', 'accounts', 'now', 'seed', 'sleep', 'trustForwardedFor', 'ridLogSize', 'onMint'],
 ];
 
 function readWhitelist(value: unknown, name: string): string[] | undefined {
@@ -97,6 +117,9 @@ function readQuotas(value: unknown, name: string, base: Readonly<Quotas>): Quota
     stableForcePerDay: limit('stableForcePerDay'),
     ticketPerDay: limit('ticketPerDay'),
     clearPerMonth: limit('clearPerMonth'),
+    loginPerUserMinute: limit('loginPerUserMinute'),
+    resetPerMinute: limit('resetPerMinute'),
+    oauthPerMinute: limit('oauthPerMinute'),
     apiPerDay: limit('apiPerDay'),
     paths,
   };
@@ -122,14 +145,15 @@ export function readAccount(value: unknown, name: string, base?: AccountSettings
   if (fields['appid'] !== undefined && fields['appid'] !== appid) {
     throw new OptionError(`${name}.appid cannot be changed`);
   }
+  const type =
+    base !== undefined && fields['type'] === undefined
+      ? base.type
+      : oneOf(fields['type'], `${name}.type`, ACCOUNT_TYPES);
   return {
     appid,
     secret:
       base === undefined ? textOf(fields['secret'], `${name}.secret`) : read('secret', textOf, base.secret),
-    type:
-      base !== undefined && fields['type'] === undefined
-        ? base.type
-        : oneOf(fields['type'], `${name}.type`, ['mp', 'oa'] as const),
+    type,
     name: read('name', textOf, base?.name ?? appid),
     ipWhitelist:
       fields['ipWhitelist'] === null ? undefined : read('ipWhitelist', readWhitelist, base?.ipWhitelist),
@@ -148,13 +172,19 @@ export function readAccount(value: unknown, name: string, base?: AccountSettings
     overlapSeconds: read('overlapSeconds', seconds(0), base?.overlapSeconds ?? 300),
     forceSpacingSeconds: read('forceSpacingSeconds', seconds(0), base?.forceSpacingSeconds ?? 30),
     quotas: readQuotas(fields['quotas'] ?? {}, `${name}.quotas`, base?.quotas ?? DEFAULT_QUOTAS),
+    users: readUserRules(
+      fields['users'] ?? {},
+      `${name}.users`,
+      // Another type has other defaults, so that what was set for the old one goes with it.
+      base?.type === type ? base.users : defaultRulesOf(type, appid),
+    ),
   };
 }
 
 /** Reads the options of startSimulator. Throws OptionError naming the first one that is wrong. */
 export function readOptions(options: SimulatorOptions): Settings {
   const fields = fieldsOf(options, 'options', SIMULATOR_KEYS);
-  for (const key of ['now', 'sleep']) {
+  for (const key of ['now', 'sleep', 'onMint']) {
     if (fields[key] !== undefined && typeof fields[key] !== 'function') {
       throw new OptionError(`${key} must be a function`);
     }

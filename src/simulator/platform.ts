@@ -3,7 +3,7 @@ import { createClock, type SimulatorClock } from './clock.ts';
 import { type AccountCounters, createCounters } from './counters.ts';
 import { createFaults, type Faults } from './faults.ts';
 import { createMediaStore, type MediaStore } from './media.ts';
-import type { Settings } from './options.ts';
+import type { Settings, SimulatorOptions } from './options.ts';
 import { createDerived, type Derived } from './random.ts';
 import { createRidLog, type RidLog } from './rid.ts';
 
@@ -21,10 +21,13 @@ export interface Platform {
   reset(): void;
 }
 
-export function createPlatform(settings: Settings, now?: () => number): Platform {
+export function createPlatform(
+  settings: Settings,
+  { now, onMint = () => {} }: Pick<SimulatorOptions, 'now' | 'onMint'> = {},
+): Platform {
   const derived = createDerived(settings.seed);
   const fresh = () => {
-    const accounts = createAccounts(derived);
+    const accounts = createAccounts(derived, onMint);
     for (const account of settings.accounts) accounts.put(account);
     return {
       clock: createClock(now),

@@ -1,9 +1,11 @@
+import { QQ_TOKEN_PATH } from './qq-catalog.ts';
+
 const CHINA_OFFSET_MS = 8 * 3_600_000;
 const DAY_MS = 86_400_000;
 
 /** Limits of one account. All can be changed; the defaults are the platform's, where it publishes them. */
 export interface QuotaOptions {
-  /** GET /cgi-bin/token, calls a day. Default 2000. */
+  /** GET /cgi-bin/token, or /api/getToken of QQ, calls a day. Default 2000. */
   classicPerDay?: number;
   /** POST /cgi-bin/stable_token, calls a minute. Default 10 000. */
   stablePerMinute?: number;
@@ -15,6 +17,12 @@ export interface QuotaOptions {
   ticketPerDay?: number;
   /** clear_quota and clear_quota/v2 together, a calendar month. Default 10. */
   clearPerMonth?: number;
+  /** jscode2session, exchanges a minute for each user. Default 100. */
+  loginPerUserMinute?: number;
+  /** resetusersessionkey, calls a minute. Default 60 000. */
+  resetPerMinute?: number;
+  /** sns/oauth2/access_token and refresh_token, calls a minute for each path. Default 50 000. */
+  oauthPerMinute?: number;
   /** Every other API, calls a day for each path. Default 100 000 000. */
   apiPerDay?: number;
   /** Calls a day of single paths, before all the above. */
@@ -30,6 +38,9 @@ export const DEFAULT_QUOTAS: Readonly<Quotas> = {
   stableForcePerDay: 20,
   ticketPerDay: 2000,
   clearPerMonth: 10,
+  loginPerUserMinute: 100,
+  resetPerMinute: 60_000,
+  oauthPerMinute: 50_000,
   apiPerDay: 100_000_000,
   paths: {},
 };
@@ -49,8 +60,13 @@ export function chinaMonthOf(now: number): number {
   return date.getUTCFullYear() * 12 + date.getUTCMonth();
 }
 
+/** The minute of a time (ms), as a number that grows by one. */
+export function minuteOf(now: number): number {
+  return Math.floor(now / 60_000);
+}
+
 /** What is used of something in the period that `period` numbers. */
-interface Usage {
+export interface Usage {
   period: number;
   used: number;
 }
@@ -64,7 +80,24 @@ function add(usage: Usage, period: number): void {
   usage.period = period;
 }
 
-const unused = (): Usage => ({ period: Number.NaN, used: 0 });
+/** Nothing used yet. */
+export const unused = (): Usage => ({ period: Number.NaN, used: 0 });
+
+/** Counts one more in the period; false, and nothing counted, when the limit is reached. */
+export function spendOne(usage: Usage, period: number, limit: number): boolean {
+  if (usedIn(usage, period) >= limit) return false;
+  add(usage, period);
+  return true;
+}
+
+function usageOf(usages: Map<string, Usage>, key: string): Usage {
+  let usage = usages.get(key);
+  if (usage === undefined) {
+    usage = unused();
+    usages.set(key, usage);
+  }
+  return usage;
+}
 
 /** What one account has used of its quotas. Every operation takes constant time. */
 export interface QuotaBook {
@@ -76,6 +109,8 @@ export interface QuotaBook {
   spend(path: string, now: number): boolean;
   /** Counts a stable_token call of this minute; false when the minute's limit is reached. */
   spendStableMinute(now: number): boolean;
+  /** Counts a call of a path in this minute; false when `limit` is reached. */
+  spendMinute(path: string, limit: number, now: number): boolean;
   /** Counts a refresh by force; false when today's limit is reached. */
   spendForce(now: number): boolean;
   /** Clears the daily counters of all paths; false when this month's clears are used up. */
@@ -85,7 +120,7 @@ export interface QuotaBook {
 /** Makes the book; `quotas` is asked at each use, so that limits can change at any time. */
 export function createQuotaBook(quotas: () => Quotas): QuotaBook {
   const daily = new Map<string, Usage>();
-  const minute = unused();
+  const byMinute = new Map<string, Usage>();
   const forces = unused();
   const clears = unused();
 
@@ -93,7 +128,7 @@ export function createQuotaBook(quotas: () => Quotas): QuotaBook {
     const limits = quotas();
     const own = limits.paths[path];
     if (own !== undefined) return own;
-    if (path === CLASSIC_PATH) return limits.classicPerDay;
+    if (path === CLASSIC_PATH || path === QQ_TOKEN_PATH) return limits.classicPerDay;
     if (path === STABLE_PATH) return limits.stablePerDay;
     return path === TICKET_PATH ? limits.ticketPerDay : limits.apiPerDay;
   };
@@ -101,24 +136,15 @@ export function createQuotaBook(quotas: () => Quotas): QuotaBook {
     const usage = daily.get(path);
     return usage === undefined ? 0 : usedIn(usage, chinaDayOf(now));
   };
-  const spendOne = (usage: Usage, period: number, limit: number): boolean => {
-    if (usedIn(usage, period) >= limit) return false;
-    add(usage, period);
-    return true;
-  };
+  const spendMinute = (path: string, limit: number, now: number): boolean =>
+    spendOne(usageOf(byMinute, path), minuteOf(now), limit);
 
   return {
     limitOf,
     usedOf,
-    spend(path, now) {
-      let usage = daily.get(path);
-      if (usage === undefined) {
-        usage = unused();
-        daily.set(path, usage);
-      }
-      return spendOne(usage, chinaDayOf(now), limitOf(path));
-    },
-    spendStableMinute: now => spendOne(minute, Math.floor(now / 60_000), quotas().stablePerMinute),
+    spend: (path, now) => spendOne(usageOf(daily, path), chinaDayOf(now), limitOf(path)),
+    spendStableMinute: now => spendMinute(STABLE_PATH, quotas().stablePerMinute, now),
+    spendMinute,
     spendForce: now => spendOne(forces, chinaDayOf(now), quotas().stableForcePerDay),
     clear(now) {
       if (!spendOne(clears, chinaMonthOf(now), quotas().clearPerMonth)) return false;

@@ -11,8 +11,8 @@ const KEPT_TEXT = 2048;
 
 const SECRET_NAMES =
   'access_token|cloudbase_access_token|component_access_token|component_verify_ticket|authorizer_access_token|' +
-  'authorizer_refresh_token|refresh_token|secret|appsecret|component_appsecret|component_secret|session_key|' +
-  'encrypt_key|ticket|js_code|code';
+  'authorizer_refresh_token|refresh_token|secret|client_secret|appsecret|component_appsecret|component_secret|' +
+  'session_key|encrypt_key|ticket|js_code|code';
 const SECRET_IN_QUERY = new RegExp(`([?&](?:${SECRET_NAMES})=)[^&#"\\s]*`, 'g');
 const SECRET_IN_JSON = new RegExp(`("(?:${SECRET_NAMES})"\\s*:\\s*")(?:[^"\\\\]|\\\\.)*`, 'g');
 

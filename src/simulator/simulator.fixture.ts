@@ -7,6 +7,14 @@ export const START = Date.UTC(2024, 0, 15, 2, 0, 0);
 export const MP: AccountOptions = { appid: 'wxmp000000000001', secret: 'mp-secret', type: 'mp' };
 export const OA: AccountOptions = { appid: 'wxoa000000000001', secret: 'oa-secret', type: 'oa' };
 
+export const WEB: AccountOptions = { appid: 'wxweb00000000001', secret: 'web-secret', type: 'web' };
+export const APP: AccountOptions = { appid: 'wxapp00000000001', secret: 'app-secret', type: 'app' };
+export const QQ_MP: AccountOptions = { appid: '1100000001', secret: 'qq-mp-secret', type: 'qq-mp' };
+export const QQ_APP: AccountOptions = { appid: '101000001', secret: 'qq-app-secret', type: 'qq-app' };
+
+/** One account of each type. */
+export const EVERY_TYPE = [MP, OA, WEB, APP, QQ_MP, QQ_APP];
+
 export interface Harness {
   simulator: Simulator;
   get(target: string, headers?: Record<string, string>): Promise<Reply>;

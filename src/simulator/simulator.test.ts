@@ -18,6 +18,7 @@ describe('options', () => {
     [{ port: 70_000 }, 'port must be a whole number from 0 up to 65535'],
     [{ host: '' }, 'host must be a non-empty string'],
     [{ now: 5 }, 'now must be a function'],
+    [{ onMint: 'x' }, 'onMint must be a function'],
     [{ colour: 1 }, 'options has no option "colour"'],
     [{ ridLogSize: 0 }, 'ridLogSize must be a whole number from 1'],
     [{ accounts: {} }, 'accounts must be a list'],

@@ -16,32 +16,35 @@ import {
   readOptions,
   type SimulatorOptions,
 } from './options.ts';
-import { createPlatform, type Platform } from './platform.ts';
-import type { RidRecord } from './rid.ts';
-import type { TicketType } from './tickets.ts';
-import { type SlotKind, validTokens, verdictOn } from './token-slots.ts';
+import { createPlatform } from './platform.ts';
+import { type SimulatorState, stateOf } from './state.ts';
+import type { SlotKind } from './token-slots.ts';
+import type { OpenData } from './users/open-data.ts';
 import {
-  type AccountView,
-  type SimulatorView,
-  viewOfAccount,
-  viewOfCounters,
-  viewOfPlatform,
-} from './views.ts';
+  type CodeOptions,
+  changeUser,
+  type IssuedCode,
+  issueCode,
+  type LatestUserKey,
+  type LatestUserKeyOptions,
+  latestUserKey,
+  makeOpenData,
+  type OpenDataOptions,
+  type UserChange,
+} from './users/user-side.ts';
+import { type UserView, viewOfUser } from './users/view.ts';
+import { viewOfCounters } from './views.ts';
 
-/** A look inside, for tests. Nothing here changes anything or counts as a call. */
-export interface SimulatorState {
-  /** The same as GET /__simulator/state. */
-  view(): SimulatorView;
-  account(appid: string): AccountView | undefined;
-  /** The token a slot holds, if it works now. In clear: it is for comparing in tests. */
-  token(appid: string, slot: SlotKind): string | undefined;
-  /** All tokens of the account that work now, newest first within their slot. */
-  tokens(appid: string, slot?: SlotKind): string[];
-  /** What a business API would say of the token now: 0, 40001 or 42001. */
-  verdict(token: string): 0 | 40001 | 42001;
-  isTicketValid(appid: string, type: TicketType, ticket: string): boolean;
-  /** A call from the rid log, whoever made it. */
-  rid(rid: string): RidRecord | undefined;
+/** What happens on the users' side. Each throws TypeError for options that make no sense. */
+export interface SimulatorUsers {
+  /** Gives the user's client a one-shot code, as wx.login or an authorization page does. */
+  code(appid: string, options: CodeOptions): IssuedCode;
+  /** Gives a mini program data under its user's session_key, as wx.getUserInfo does. */
+  openData(appid: string, options: OpenDataOptions): OpenData;
+  /** Gives a mini program its user's newest encrypt key, as getLatestUserKey does. */
+  latestUserKey(appid: string, options: LatestUserKeyOptions): LatestUserKey;
+  /** Changes a user; answers what it is then. */
+  change(appid: string, options: UserChange): UserView;
 }
 
 /** A running simulator. */
@@ -52,6 +55,7 @@ export interface Simulator {
   readonly port: number;
   readonly state: SimulatorState;
   readonly clock: SimulatorClock;
+  readonly users: SimulatorUsers;
   readonly faults: {
     /** Puts a fault in force; answers its id. Throws TypeError when the rule makes no sense. */
     add(rule: FaultRule): string;
@@ -75,41 +79,12 @@ export interface Simulator {
   close(): Promise<void>;
 }
 
-function stateOf(platform: Platform): SimulatorState {
-  const clock = { now: () => platform.clock.now() };
-  const slotsOf = (appid: string) => platform.accounts.get(appid)?.slots;
-  return {
-    view: () => viewOfPlatform(platform),
-    account(appid) {
-      const account = platform.accounts.get(appid);
-      return account && viewOfAccount(account, platform.clock.now());
-    },
-    token(appid, slot) {
-      const current = slotsOf(appid)?.[slot].current;
-      return current !== undefined && verdictOn(current, clock.now()) === 0 ? current.value : undefined;
-    },
-    tokens(appid, slot) {
-      const slots = slotsOf(appid);
-      if (slots === undefined) return [];
-      const chosen = slot === undefined ? [slots.classic, slots.stable] : [slots[slot]];
-      return chosen.flatMap(one => validTokens(one, clock.now())).map(token => token.value);
-    },
-    verdict(token) {
-      const issued = platform.accounts.tokenOf(token);
-      return issued === undefined ? 40001 : verdictOn(issued, clock.now());
-    },
-    isTicketValid: (appid, type, ticket) =>
-      platform.accounts.get(appid)?.tickets.isValid(type, ticket, clock.now()) ?? false,
-    rid: rid => platform.rids.get(rid),
-  };
-}
-
 const sleepByTimer = async (ms: number, signal: AbortSignal): Promise<void> => {
   await delay(ms, undefined, { signal });
 };
 
 /**
- * Starts a stand-in for api.weixin.qq.com that listens on a port of its own.
+ * Starts a stand-in for api.weixin.qq.com, api.q.qq.com and graph.qq.com on a port of its own.
  *
  * Throws TypeError naming the option that is wrong; rejects when the address cannot be listened on.
  * @example
@@ -119,7 +94,7 @@ const sleepByTimer = async (ms: number, signal: AbortSignal): Promise<void> => {
  */
 export async function startSimulator(options: SimulatorOptions = {}): Promise<Simulator> {
   const settings = readOptions(options);
-  const platform = createPlatform(settings, options.now);
+  const platform = createPlatform(settings, options);
   const closing = new AbortController();
   const { signal } = closing;
   const dispatch = createDispatch({ platform, sleep: options.sleep ?? sleepByTimer, signal });
@@ -167,6 +142,17 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
       now: () => platform.clock.now(),
       advance: ms => platform.clock.advance(ms),
       set: ms => platform.clock.set(ms),
+    },
+    users: {
+      code: (appid, options) => issueCode(accountOf(appid), options, platform.clock.now()),
+      openData: (appid, options) =>
+        makeOpenData(accountOf(appid), options, platform.clock.now(), platform.derived),
+      latestUserKey: (appid, options) => latestUserKey(accountOf(appid), options, platform.clock.now()),
+      change(appid, options) {
+        const account = accountOf(appid);
+        const now = platform.clock.now();
+        return viewOfUser(account.users, changeUser(account, options, now), now);
+      },
     },
     faults: {
       add: rule => platform.faults.add(rule),

@@ -1,11 +1,12 @@
+import type { AccountType } from './account-types.ts';
 import type { Account } from './accounts.ts';
 import { type AccountCounters, addCounters, createCounters, type SimulatorCounters } from './counters.ts';
 import type { ActiveFault } from './faults.ts';
-import type { AccountType } from './options.ts';
 import type { Platform } from './platform.ts';
 import type { Quotas } from './quotas.ts';
 import { fingerprintOf } from './random.ts';
 import { type IssuedToken, type SlotKind, validTokens } from './token-slots.ts';
+import type { UserRules } from './users/rules.ts';
 
 /** A token as it may be shown: its fingerprint is the first 16 hex digits of its SHA-256. */
 export interface TokenView {
@@ -31,6 +32,9 @@ export interface AccountView {
   overlapSeconds: number;
   forceSpacingSeconds: number;
   quotas: Quotas;
+  users: UserRules;
+  /** How many users are known; GET /__simulator/users shows them. */
+  knownUsers: number;
   /** Tokens that work now, newest first. */
   tokens: { classic: TokenView[]; stable: TokenView[] };
 }
@@ -55,11 +59,12 @@ export function viewOfToken(token: IssuedToken): TokenView {
   };
 }
 
-export function viewOfAccount({ settings, slots }: Account, now: number): AccountView {
+export function viewOfAccount({ settings, slots, users }: Account, now: number): AccountView {
   const { secret: _secret, ipWhitelist, ...shown } = settings;
   return {
     ...shown,
     ipWhitelist: ipWhitelist ?? null,
+    knownUsers: users.size,
     tokens: {
       classic: validTokens(slots.classic, now).map(viewOfToken),
       stable: validTokens(slots.stable, now).map(viewOfToken),

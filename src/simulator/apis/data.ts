@@ -14,8 +14,6 @@ export interface AccountData {
   menu: JsonObject | undefined;
   conditionalMenus: Map<number, JsonObject>;
   tags: Map<number, Tag>;
-  /** One-shot codes that were used. */
-  usedCodes: BoundedMap<true>;
   /** What /cgi-bin/shorten/gen was given, by short key. */
   shortened: BoundedMap<{ long_data: string; create_time: number; expire_seconds: number }>;
   /** Grows by one with every message, menu or link made, to tell them apart. */
@@ -27,7 +25,6 @@ export function createAccountData(): AccountData {
     menu: undefined,
     conditionalMenus: new Map(),
     tags: new Map(),
-    usedCodes: createBoundedMap(REMEMBERED),
     shortened: createBoundedMap(REMEMBERED),
     serial: 0,
   };

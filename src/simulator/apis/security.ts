@@ -4,7 +4,7 @@ import { ApiError } from '../errors.ts';
 import { parseMultipart } from '../multipart.ts';
 
 /** Text with this word is found risky, so that both outcomes can be tested. */
-const RISKY_WORD = 'risky';
+export const RISKY_WORD = 'risky';
 
 const PASS_LABEL = 100;
 const RISKY_LABEL = 20_001;
