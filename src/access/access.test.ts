@@ -10,6 +10,7 @@ const shop: App = {
   name: 'shop',
   platform: 'weixin-mp',
   appid: 'wx01',
+  managed: true,
   secret: new Secret('s'),
   dcloudAppid: undefined,
   default: true,
@@ -19,17 +20,20 @@ const shop: App = {
 const news: App = { ...shop, name: 'news', appid: 'wx02' };
 
 function setup(enabled = true): { access: ReturnType<typeof createAccess>; orders: Caller; anyone: Caller } {
-  const callers = createCallerDirectory([
-    {
-      name: 'orders',
-      keys: [hashCallerKey('a')],
-      addresses: [],
-      apps: ['shop', 'wx03'],
-      allow: ['/wxa/*'],
-      tokens: 'real',
-    },
-    { name: 'anyone', keys: [hashCallerKey('b')], addresses: [], tokens: 'real' },
-  ]);
+  const callers = createCallerDirectory(
+    [
+      {
+        name: 'orders',
+        keys: [hashCallerKey('a')],
+        addresses: [],
+        apps: ['shop', 'wx03'],
+        allow: ['/wxa/*'],
+        tokens: 'real',
+      },
+      { name: 'anyone', keys: [hashCallerKey('b')], addresses: [], tokens: 'real' },
+    ],
+    () => 0,
+  );
   const access = createAccess({ enabled, allow: ['/wxa/x', '/cgi-bin/*'], callers });
   return {
     access,

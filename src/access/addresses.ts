@@ -34,6 +34,18 @@ export function createAddressMatcher(rules: readonly string[]): AddressMatcher {
   };
 }
 
+/** A range with both ends of an address family in it is the whole family. */
+const EXTREME_ADDRESSES = [
+  ['0.0.0.0', '255.255.255.255'],
+  ['::', 'ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff'],
+] as const;
+
+/** Whether a rule lets in a whole address family. Throws TypeError when it is no rule. */
+export function matchesEverybody(rule: string): boolean {
+  const { matches } = createAddressMatcher([rule]);
+  return EXTREME_ADDRESSES.some(([lowest, highest]) => matches(lowest) && matches(highest));
+}
+
 /** Whether an address (or the name `localhost`) can only be reached from the same machine. */
 export function isLoopback(address: string): boolean {
   if (address === 'localhost') return true;

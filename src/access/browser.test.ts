@@ -21,15 +21,18 @@ describe('a web page', () => {
   const local = { remoteAddress: '127.0.0.1', fromWebPage: true };
 
   it('is not the trusted local caller', () => {
-    expect(() => createCallerDirectory([]).authenticate(local)).toThrow(/web pages are refused/);
-    expect(createCallerDirectory([]).authenticate({ remoteAddress: '127.0.0.1' }).name).toBe('local');
+    expect(() => createCallerDirectory([], () => 0).authenticate(local)).toThrow(/web pages are refused/);
+    expect(createCallerDirectory([], () => 0).authenticate({ remoteAddress: '127.0.0.1' }).name).toBe(
+      'local',
+    );
   });
 
   it('may call with a key like everybody else', () => {
     const key = 'a-key-of-some-length';
-    const callers = createCallerDirectory([
-      { name: 'page', keys: [hashCallerKey(key)], addresses: [], tokens: 'real' },
-    ]);
+    const callers = createCallerDirectory(
+      [{ name: 'page', keys: [hashCallerKey(key)], addresses: [], tokens: 'real' }],
+      () => 0,
+    );
     expect(callers.authenticate({ ...local, key }).name).toBe('page');
   });
 });

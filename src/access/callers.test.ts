@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'vitest';
+import { fingerprintOf } from '../base/secret.ts';
 import type { CallerConfig, CallerProof } from './callers.ts';
 import {
   CALLER_SCOPES,
   createCallerDirectory,
+  groundsOf,
   hashCallerKey,
   isLocalCaller,
   mayListenOn,
@@ -25,7 +27,7 @@ function refusalOf(directory: ReturnType<typeof createCallerDirectory>, proof: C
 }
 
 describe('without callers', () => {
-  const directory = createCallerDirectory([]);
+  const directory = createCallerDirectory([], () => 0);
 
   test.each(['127.0.0.1', '127.1.2.3', '::1', '::ffff:127.0.0.1'])(
     '%s is the local caller with every right',
@@ -50,14 +52,17 @@ describe('without callers', () => {
 });
 
 describe('with callers', () => {
-  const directory = createCallerDirectory([
-    config('orders', {
-      keys: [hashCallerKey('old'), hashCallerKey('new').toUpperCase()],
-      apps: ['shop'],
-      allow: ['/wxa/*'],
-    }),
-    config('batch', { addresses: ['10.0.0.0/8', LOCAL], scopes: ['call', 'operate'], tokens: 'virtual' }),
-  ]);
+  const directory = createCallerDirectory(
+    [
+      config('orders', {
+        keys: [hashCallerKey('old'), hashCallerKey('new').toUpperCase()],
+        apps: ['shop'],
+        allow: ['/wxa/*'],
+      }),
+      config('batch', { addresses: ['10.0.0.0/8', LOCAL], scopes: ['call', 'operate'], tokens: 'virtual' }),
+    ],
+    () => 0,
+  );
 
   test('each of several keys is that caller, whatever its address', () => {
     for (const key of ['old', 'new']) {
@@ -85,7 +90,7 @@ describe('with callers', () => {
   });
 
   test('the machine itself is nobody special any more', () => {
-    const strict = createCallerDirectory([config('orders', { keys: [hashCallerKey('k')] })]);
+    const strict = createCallerDirectory([config('orders', { keys: [hashCallerKey('k')] })], () => 0);
     expect(refusalOf(strict, { remoteAddress: LOCAL })).toMatchObject({
       code: 'CALLER_UNKNOWN',
       hint: expect.stringContaining('x-bridge-key'),
@@ -98,7 +103,7 @@ describe('with callers', () => {
   });
 
   test('an address is remembered only until the next reload', () => {
-    const changing = createCallerDirectory([config('a', { addresses: [REMOTE] })]);
+    const changing = createCallerDirectory([config('a', { addresses: [REMOTE] })], () => 0);
     expect(changing.authenticate({ remoteAddress: REMOTE }).name).toBe('a');
     expect(changing.authenticate({ remoteAddress: REMOTE }).name).toBe('a');
     changing.replace([config('b', { keys: [hashCallerKey('k')] })]);
@@ -108,14 +113,14 @@ describe('with callers', () => {
   });
 
   test('a reload that cannot be used changes nothing', () => {
-    const kept = createCallerDirectory([config('a', { keys: [hashCallerKey('k')] })]);
+    const kept = createCallerDirectory([config('a', { keys: [hashCallerKey('k')] })], () => 0);
     expect(() => kept.replace([config('b', { keys: ['not a hash'] })])).toThrow(/caller b: a key must be/);
     expect(kept.authenticate({ key: 'k', remoteAddress: REMOTE }).name).toBe('a');
   });
 
   test('two callers cannot share a key', () => {
     const keys = [hashCallerKey('same')];
-    expect(() => createCallerDirectory([config('a', { keys }), config('b', { keys })])).toThrow(
+    expect(() => createCallerDirectory([config('a', { keys }), config('b', { keys })], () => 0)).toThrow(
       /a and b have the same key/,
     );
   });
@@ -137,4 +142,68 @@ test.each([
       Array.from({ length: count }, (_, i) => config(`c${i}`)),
     ),
   ).toBe(may);
+});
+
+describe('revoked keys', () => {
+  const REVOKED_AT = Date.parse('2026-03-01T04:00:00Z');
+  const revoked = new Set([hashCallerKey('leaked'), hashCallerKey('of nobody')]);
+  const configs = [
+    config('orders', { keys: [hashCallerKey('leaked'), hashCallerKey('other').toUpperCase()] }),
+    config('batch', { addresses: [REMOTE], keys: [hashCallerKey('sound')] }),
+  ];
+  const directory = createCallerDirectory(
+    configs,
+    () => 0,
+    keyHash => (revoked.has(keyHash) ? REVOKED_AT : undefined),
+  );
+
+  test('are refused, telling since when and what to do, and the other keys are not', () => {
+    const refusal = {
+      code: 'CALLER_UNKNOWN',
+      message: 'this key was revoked on 2026-03-01T04:00:00.000Z',
+      hint: expect.stringContaining("another of the caller's keys"),
+    };
+    expect(refusalOf(directory, { key: 'leaked', remoteAddress: LOCAL })).toMatchObject(refusal);
+    // No falling back to the address.
+    expect(refusalOf(directory, { key: 'leaked', remoteAddress: REMOTE })).toMatchObject(refusal);
+    expect(() => directory.byKey('leaked')).toThrow('was revoked');
+    expect(directory.byKey('other')?.name).toBe('orders');
+    expect(directory.authenticate({ key: 'other', remoteAddress: REMOTE }).name).toBe('orders');
+    expect(directory.authenticate({ remoteAddress: REMOTE }).name).toBe('batch');
+    expect(refusalOf(directory, { key: 'of nobody', remoteAddress: LOCAL })).toMatchObject({
+      message: expect.stringContaining('belongs to no caller'),
+    });
+    expect(directory.byKey('of nobody')).toBeUndefined();
+  });
+
+  test('end what stands on them', () => {
+    expect(directory.entitled('orders', groundsOf('leaked'), LOCAL)).toBeUndefined();
+    expect(directory.entitled('orders', groundsOf('other'), LOCAL)?.name).toBe('orders');
+  });
+
+  test('stay revoked over a reload, and do not open the gateway to everybody here', () => {
+    const reloaded = createCallerDirectory(
+      [],
+      () => 0,
+      () => REVOKED_AT,
+    );
+    reloaded.replace(configs);
+    for (const key of ['leaked', 'other', 'sound'])
+      expect(refusalOf(reloaded, { key, remoteAddress: LOCAL })).toMatchObject({ code: 'CALLER_UNKNOWN' });
+    expect(refusalOf(reloaded, { remoteAddress: LOCAL })).toMatchObject({ code: 'CALLER_UNKNOWN' });
+  });
+
+  test('every key is named by its fingerprint', () => {
+    expect(directory.keys()).toEqual(
+      [
+        ['orders', 'leaked'],
+        ['orders', 'other'],
+        ['batch', 'sound'],
+      ].map(([caller, key]) => ({
+        caller,
+        keyHash: hashCallerKey(key ?? ''),
+        fingerprint: fingerprintOf(key ?? ''),
+      })),
+    );
+  });
 });

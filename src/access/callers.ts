@@ -5,15 +5,23 @@ import type { AddressMatcher } from './addresses.ts';
 import { createAddressMatcher, isLoopback } from './addresses.ts';
 import type { AllowList } from './allow-list.ts';
 import { createAllowList } from './allow-list.ts';
+import { CallerExpired, hasExpired } from './caller-expiry.ts';
 import type { RateLimit } from './rate-limits.ts';
 
-/** Every right a caller can have. `operate` includes the operator's share of the platform's budgets. */
+/**
+ * Every right a caller can have. `credential:write` is setting, removing and updating credentials through
+ * uni-open-bridge; `session:use` is having users' sessions used (login, check, reset, decrypt, verify,
+ * sign) without being shown them; `operate` includes the operator's share of the platform's budgets.
+ */
 export const CALLER_SCOPES = [
   'call',
   'credential:read',
+  'credential:write',
   'credential:report',
+  'session:use',
   'calls:read',
   'metrics:read',
+  'audit:read',
   'operate',
 ] as const;
 
@@ -34,6 +42,8 @@ export interface Caller {
   readonly tokens: CallerTokens;
   /** How fast it may call; undefined means as fast as it likes. */
   readonly rateLimit?: RateLimit | undefined;
+  /** When it is refused from, in milliseconds since the Unix epoch; undefined means never. */
+  readonly expiresAt?: number | undefined;
 }
 
 /** A caller as configured. */
@@ -50,6 +60,8 @@ export interface CallerConfig {
   readonly tokens: CallerTokens;
   /** Without `burst` it is what one second brings, at least 1. */
   readonly rateLimit?: { readonly perSecond: number; readonly burst?: number | undefined } | undefined;
+  /** Milliseconds since the Unix epoch. */
+  readonly expiresAt?: number | undefined;
 }
 
 /** What a request says of who sent it. */
@@ -62,21 +74,40 @@ export interface CallerProof {
   readonly fromWebPage?: boolean | undefined;
 }
 
-/** The configured callers. Replaced whole on reload. */
+/** The configured callers. Replaced whole on reload. Whoever's time is over is refused: all throw CallerExpired. */
 export interface CallerDirectory {
   /** The caller a request comes from; throws BridgeError CALLER_UNKNOWN otherwise. */
   authenticate(proof: CallerProof): Caller;
-  /** The caller whose key this is, as when an SDK sends it in the place of a secret. */
+  /**
+   * The caller whose key this is, as when an SDK sends it in the place of a secret. Throws BridgeError
+   * CALLER_UNKNOWN for a key that was revoked.
+   */
   byKey(key: string): Caller | undefined;
   /**
    * The caller a virtual token was given to, while what it proved itself by still stands: the key is
-   * still one of its keys, or the peer's address still one of its addresses.
+   * still one of its keys, or the peer's address still one of its addresses. Without callers, everyone on
+   * this machine is the local one.
    */
   entitled(name: string, grounds: string, remoteAddress: string): Caller | undefined;
   all(): readonly Caller[];
+  /** Every configured key, those that were revoked too. */
+  keys(): readonly CallerKey[];
   /** Takes new callers over the old ones. Throws TypeError, changing nothing, when one is ill-formed. */
   replace(configs: readonly CallerConfig[]): void;
 }
+
+/** A configured key, as far as it may be shown. */
+export interface CallerKey {
+  /** Name of its caller. */
+  readonly caller: string;
+  /** SHA-256 in lower-case hex. */
+  readonly keyHash: string;
+  /** First 16 digits of the hash, by which operators name the key. */
+  readonly fingerprint: string;
+}
+
+/** When a key was revoked, by its hash, in milliseconds since the Unix epoch; undefined while it is good. */
+export type KeyRevokedAt = (keyHash: string) => number | undefined;
 
 const DEFAULT_SCOPES: readonly CallerScope[] = ['call', 'credential:report'];
 
@@ -96,6 +127,9 @@ export function isLocalCaller(caller: Caller): boolean {
 
 /** Addresses remembered with what became of them; a bound on memory, not a promise. */
 const REMEMBERED_ADDRESSES = 4096;
+
+/** Of a key's hash, so many digits name it. */
+const FINGERPRINT_DIGITS = 16;
 
 /** The form in which a caller key is configured and looked up: its SHA-256 in lower-case hex. */
 export function hashCallerKey(key: string): string {
@@ -119,18 +153,44 @@ export function mayListenOn(address: string, callers: readonly unknown[]): boole
  * Makes a directory of callers. Keys are looked up by their hash, so the time taken tells nothing of
  * how much of a guess was right. Throws TypeError when a caller is ill-formed.
  */
-export function createCallerDirectory(configs: readonly CallerConfig[]): CallerDirectory {
+export function createCallerDirectory(
+  configs: readonly CallerConfig[],
+  /** Milliseconds since the Unix epoch. */
+  now: () => number,
+  revokedAt: KeyRevokedAt = () => undefined,
+): CallerDirectory {
   let book = compile(configs);
+  const inTime = <Found extends Caller | undefined>(caller: Found): Found => {
+    if (caller?.expiresAt !== undefined && hasExpired(caller.expiresAt, now()))
+      throw new CallerExpired(caller.name, caller.expiresAt);
+    return caller;
+  };
+
+  function ofKey(key: string): Caller | undefined {
+    const keyHash = hashCallerKey(key);
+    const owner = book.byKeyHash.get(keyHash);
+    const at = owner && revokedAt(keyHash);
+    if (at !== undefined) throw keyRevoked(at);
+    return owner;
+  }
+
   return {
     authenticate(proof) {
-      const caller = find(book, proof);
+      const caller = find(book, proof, ofKey);
       if (caller === LOCAL_CALLER && proof.fromWebPage) throw webPageRefused();
-      if (caller !== undefined) return caller;
+      if (caller !== undefined) return inTime(caller);
       throw refusal(book, proof);
     },
-    byKey: key => book.byKeyHash.get(hashCallerKey(key)),
-    entitled: (name, grounds, remoteAddress) => findEntitled(book, name, grounds, remoteAddress),
+    byKey: key => inTime(ofKey(key)),
+    entitled: (name, grounds, remoteAddress) =>
+      inTime(findEntitled(book, name, grounds, remoteAddress, revokedAt)),
     all: () => book.callers,
+    keys: () =>
+      [...book.byKeyHash].map(([keyHash, { name }]) => ({
+        caller: name,
+        keyHash,
+        fingerprint: keyHash.slice(0, FINGERPRINT_DIGITS),
+      })),
     replace(next) {
       book = compile(next);
     },
@@ -156,6 +216,7 @@ function compile(configs: readonly CallerConfig[]): Book {
       scopes: new Set(config.scopes ?? DEFAULT_SCOPES),
       tokens: config.tokens,
       rateLimit: config.rateLimit && rateLimitOf(config.rateLimit),
+      expiresAt: config.expiresAt,
     };
     for (const key of config.keys) {
       const keyHash = key.toLowerCase();
@@ -178,9 +239,13 @@ function rateLimitOf({ perSecond, burst }: NonNullable<CallerConfig['rateLimit']
   return { perSecond, burst: burst ?? Math.max(1, Math.ceil(perSecond)) };
 }
 
-function find(book: Book, { key, remoteAddress }: CallerProof): Caller | undefined {
+function find(
+  book: Book,
+  { key, remoteAddress }: CallerProof,
+  ofKey: (key: string) => Caller | undefined,
+): Caller | undefined {
   // A key that is sent must be right: falling back to the address would hide a rotated or mistyped key.
-  if (key !== undefined && book.callers.length > 0) return book.byKeyHash.get(hashCallerKey(key));
+  if (key !== undefined && book.callers.length > 0) return ofKey(key);
   const known = book.remembered.get(remoteAddress);
   if (known !== undefined || book.remembered.has(remoteAddress)) return known;
   const found = findByAddress(book, remoteAddress);
@@ -189,13 +254,20 @@ function find(book: Book, { key, remoteAddress }: CallerProof): Caller | undefin
   return found;
 }
 
-function findEntitled(book: Book, name: string, grounds: string, remoteAddress: string): Caller | undefined {
+function findEntitled(
+  book: Book,
+  name: string,
+  grounds: string,
+  remoteAddress: string,
+  revokedAt: KeyRevokedAt,
+): Caller | undefined {
   if (grounds === groundsOf(undefined)) {
-    const caller = book.callers.length === 0 ? undefined : findByAddress(book, remoteAddress);
+    const caller = findByAddress(book, remoteAddress);
     return caller?.name === name ? caller : undefined;
   }
   for (const [keyHash, caller] of book.byKeyHash) {
-    if (caller.name === name && grounds === groundsOfHash(keyHash)) return caller;
+    if (caller.name === name && grounds === groundsOfHash(keyHash) && revokedAt(keyHash) === undefined)
+      return caller;
   }
   return undefined;
 }
@@ -206,12 +278,18 @@ export function groundsOf(key: string | undefined): string {
 }
 
 function groundsOfHash(keyHash: string): string {
-  return `key:${keyHash.slice(0, 16)}`;
+  return `key:${keyHash.slice(0, FINGERPRINT_DIGITS)}`;
 }
 
 function findByAddress(book: Book, remoteAddress: string): Caller | undefined {
   if (book.callers.length === 0) return isLoopback(remoteAddress) ? LOCAL_CALLER : undefined;
   return book.byAddress.find(([addresses]) => addresses.matches(remoteAddress))?.[1];
+}
+
+function keyRevoked(at: number): BridgeError {
+  return new BridgeError('CALLER_UNKNOWN', `this key was revoked on ${new Date(at).toISOString()}`, {
+    hint: 'use another of the caller\'s keys, or add a new one under "callers" in the configuration',
+  });
 }
 
 function webPageRefused(): BridgeError {

@@ -60,7 +60,8 @@ export function createVirtualTokens(deps: {
 
   return {
     issue({ caller, grounds, appid }) {
-      const issuedAt = Math.floor(deps.now() / 1000);
+      // To the millisecond: one asked for right after a revocation must not fall under it.
+      const issuedAt = deps.now() / 1000;
       const fields = [caller, grounds, appid, issuedAt, VIRTUAL_LIFE_SECONDS, deps.nonce()];
       const payload = Buffer.from(JSON.stringify(fields)).toString('base64url');
       return VIRTUAL_PREFIX + payload + macOf(payload).toString('base64url');
@@ -79,12 +80,13 @@ export function createVirtualTokens(deps: {
       const [caller, grounds, appid, issuedAt, life] = JSON.parse(
         Buffer.from(payload, 'base64url').toString('utf8'),
       ) as [string, string, string, number, number];
+      const issuedAtMs = Math.round(issuedAt * 1000);
       const claim = {
         caller,
         grounds,
         appid,
-        issuedAt: issuedAt * 1000,
-        expiresAt: (issuedAt + life) * 1000,
+        issuedAt: issuedAtMs,
+        expiresAt: issuedAtMs + life * 1000,
       };
       return deps.now() < claim.expiresAt ? { ok: true, claim } : { ok: false, because: 'expired' };
     },

@@ -1,10 +1,14 @@
+import { auditTable } from './sql/audit.ts';
 import type { SqlBackend } from './sql/backend.ts';
 import { budgetTable } from './sql/budgets.ts';
 import { callTable } from './sql/calls.ts';
+import { copyTable } from './sql/copies.ts';
 import { credentialTable } from './sql/credentials.ts';
+import { ephemeralTable } from './sql/ephemeral.ts';
 import { failureTable } from './sql/failures.ts';
 import { leaseTable } from './sql/leases.ts';
 import { settingTable } from './sql/settings.ts';
+import { storedTextTable } from './sql/stored-texts.ts';
 import { usageTable } from './sql/usage.ts';
 import type { Store } from './store.ts';
 
@@ -19,10 +23,14 @@ export function createSqlStore(backend: SqlBackend): Store {
     budgets: budgetTable(backend),
     failures: failureTable(backend),
     settings: settingTable(backend),
+    ephemeral: ephemeralTable(backend),
     calls: callTable(backend),
     usage: usageTable(backend),
+    audit: auditTable(backend),
+    texts: storedTextTable(backend),
+    copies: copyTable(backend),
     ping: () =>
-      backend.run(
+      backend.read(
         async () =>
           void (await backend.db.selectFrom('open_bridge_settings').select('name').limit(1).execute()),
       ),

@@ -10,10 +10,11 @@ import { seededRandom, temporaryFolder } from '../../test/support/temporary.ts';
 import { type Clock, systemClock } from '../base/clock.ts';
 import { BridgeError } from '../base/errors.ts';
 import { Secret } from '../base/secret.ts';
-import { MIGRATIONS } from './schema.ts';
+import { sampleSeals } from './seal-sample.ts';
 import { createSealer, newSealKey, sealStore } from './sealing.ts';
+import { MIGRATIONS } from './sql/migrations.ts';
 import { openSqliteStore } from './sqlite.ts';
-import type { CredentialRow, Store } from './store.ts';
+import type { CredentialRow, Store, UsageRow } from './store.ts';
 
 const run = promisify(execFile);
 const SCRIPT = fileURLToPath(new URL('../../test/support/open-store.ts', import.meta.url));
@@ -65,6 +66,11 @@ const row: CredentialRow = {
   },
 };
 
+const usage: UsageRow = {
+  ...{ day: '2026-03-01', caller: 'orders', appid: 'wx01', calls: 1, errors: 0, refused: 0, replayed: 0 },
+  ...{ requestBytes: 0, answerBytes: 0 },
+};
+
 test('the folder is made, for its owner alone', async () => {
   const path = databaseFile();
   await opened(path);
@@ -109,6 +115,23 @@ test('rows that uniCloud wrote are read, passed over by renewal, and replaced', 
   expect(await store.credentials.commit(row, 1)).toBe(false);
   expect(await store.credentials.commit(row, 0)).toBe(true);
   expect(raw.prepare('select count(*) as n from "opendb-open-data"').get()).toEqual({ n: 3 });
+});
+
+test('a table that uniCloud filled is kept, and gets our columns', async () => {
+  for (const key of ['_id text primary key', '_id text']) {
+    const path = databaseFile();
+    mkdirSync(dirname(path), { recursive: true });
+    const raw = rawConnection(path);
+    raw.exec(`create table "opendb-open-data" (${key}, value text, expired integer)`);
+    raw.exec(`insert into "opendb-open-data" values ('${row.id}', '{"access_token":"T"}', 1772000000000)`);
+    const store = await opened(path);
+    expect(await store.credentials.get(row.id)).toMatchObject({ value: '{"access_token":"T"}', epoch: 0 });
+    expect(await store.credentials.commit(row, 0)).toBe(true);
+    expect(await store.credentials.commit({ ...row, id: 'new' }, 0)).toBe(true);
+    expect(await store.credentials.commit({ ...row, id: 'new' }, 0)).toBe(false);
+    expect(await store.credentials.get(row.id)).toEqual(row);
+    expect(await store.credentials.scan(5)).toHaveLength(2);
+  }
 });
 
 test('what we write has the shape that uniCloud reads', async () => {
@@ -219,6 +242,35 @@ test('a write waits for the write transaction of another, then succeeds', async 
   await expect(commit).resolves.toBe(true);
 });
 
+test('a batch waits for the write transaction of another, and holds up no reader meanwhile', async () => {
+  const path = databaseFile();
+  const clock = manualClock();
+  const store = await opened(path, clock);
+  await store.credentials.commit(row, 0);
+  const raw = rawConnection(path);
+  raw.exec('begin immediate');
+  const batch = store.usage.add([usage]);
+  await clock.advance(500);
+  expect(await store.usage.list({ since: '2026-01-01' })).toEqual([]);
+  expect((await store.credentials.get(row.id))?.epoch).toBe(1);
+  raw.exec('commit');
+  await clock.advance(50);
+  await batch;
+  expect(await store.usage.list({ since: '2026-01-01' })).toEqual([usage]);
+});
+
+test('a batch waits for a copy that is being made', async () => {
+  const store = await opened(databaseFile());
+  await store.settings.put('a', 'b');
+  let batch: Promise<void> | undefined;
+  for await (const { rows } of store.copies.read(['open_bridge_settings', 'open_bridge_usage'])) {
+    batch ??= store.usage.add([usage]);
+    expect(rows).toEqual([{ name: 'a', value: 'b' }]);
+  }
+  await batch;
+  expect(await store.usage.list({ since: '2026-01-01' })).toEqual([usage]);
+});
+
 test('opening waits for the write transaction of another, then succeeds', async () => {
   const path = databaseFile();
   const first = await opened(path);
@@ -312,6 +364,53 @@ test('rows of a former key are read, and sealed with the new one when written', 
   expect(await afterwards.credentials.get(row.id)).toEqual({ ...row, epoch: 2 });
 });
 
+test('a scan tells of rows that do not open, and they hide no others', async () => {
+  const path = databaseFile();
+  const [former, present] = [new Secret(newSealKey()), new Secret(newSealKey())];
+  const plain = await opened(path);
+  const store = sealStore(plain, createSealer([present]));
+  await sealStore(plain, createSealer([former])).credentials.commit({ ...row, id: 'a-former-key' }, 0);
+  await store.credentials.commit({ ...row, id: 'b-sound' }, 0);
+  await store.credentials.commit({ ...row, id: 'c-moved' }, 0);
+  await plain.credentials.commit({ ...row, id: 'd-not-sealed', epoch: 0 }, 0);
+  rawConnection(path).exec(
+    `update "opendb-open-data" set value = (select value from "opendb-open-data" where _id = 'b-sound') where _id = 'c-moved'`,
+  );
+  const rows = await store.credentials.scan(10);
+  expect(rows.map(({ id, fault }) => [id, fault?.code])).toEqual([
+    ['a-former-key', 'SEAL_BROKEN'],
+    ['b-sound', undefined],
+    ['c-moved', 'SEAL_BROKEN'],
+    ['d-not-sealed', undefined],
+  ]);
+  expect(rows[0]?.fault?.message).toContain('which is not configured');
+  expect(rows[2]?.fault?.message).toContain('c-moved');
+  expect(rows[1]).toEqual({ ...row, id: 'b-sound' });
+  expect(rows[3]?.value).toBe(row.value);
+  expect(rows[0]?.value).toMatch(/^sealed:v1:/);
+  expect(JSON.stringify(rows[2])).not.toContain('canary-token');
+});
+
+test('merged rows and what is remembered for a while are sealed on disk too', async () => {
+  const path = databaseFile();
+  const sealer = createSealer([new Secret(newSealKey())]);
+  const store = sealStore(await opened(path), sealer);
+  await store.credentials.merge([row, { ...row, id: 'another' }]);
+  await store.credentials.merge([row], { force: true });
+  await store.ephemeral.putIfAbsent('code:1', '{"openid":"canary-token-openid"}', 60_000);
+  const bytes = readdirSync(dirname(path)).map(name => readFileSync(join(dirname(path), name)));
+  expect(Buffer.concat(bytes).includes('canary-token')).toBe(false);
+  expect(await store.credentials.get(row.id)).toEqual({ ...row, epoch: 2 });
+  expect(await store.ephemeral.get('code:1')).toBe('{"openid":"canary-token-openid"}');
+  const { keys } = await sampleSeals(store.texts, sealer, sealer.keyIds(), 100);
+  expect([...keys.values()]).toEqual([{ count: 5, damaged: 0, examples: [] }]);
+
+  const raw = rawConnection(path);
+  raw.exec("update open_bridge_ephemeral set name = 'code:2'");
+  expect(await store.ephemeral.get('code:1')).toBeUndefined();
+  await expect(store.ephemeral.get('code:2')).rejects.toMatchObject({ code: 'SEAL_BROKEN' });
+});
+
 test('plain rows that uniCloud wrote pass a sealed store', async () => {
   const path = databaseFile();
   const plain = await opened(path);
@@ -327,4 +426,67 @@ test('a new database and its log files are readable by their owner alone', async
   const modes = readdirSync(dirname(path)).map(name => statSync(join(dirname(path), name)).mode & 0o777);
   expect(modes.length).toBeGreaterThan(1);
   expect(new Set(modes)).toEqual(new Set([0o600]));
+});
+
+test('leases do not wait for the disk, and everything else does', async () => {
+  const path = databaseFile();
+  const store = await opened(path);
+  const raw = rawConnection(path);
+  raw.exec('create table waits (what text, synchronous integer)');
+  for (const table of ['open_bridge_leases', 'opendb-open-data'])
+    for (const change of ['insert', 'update', 'delete'])
+      raw.exec(
+        `create trigger "${table} ${change}" after ${change} on "${table}" begin
+           insert into waits select '${table} ${change}', synchronous from pragma_synchronous;
+         end`,
+      );
+  await store.leases.acquire('a', 'holder', 5000);
+  await store.credentials.commit(row, 0);
+  await store.leases.extend('a', 'holder', 5000);
+  await store.credentials.commit({ ...row, epoch: 2 }, 1);
+  await store.leases.release('a', 'holder');
+  await store.credentials.remove(row.id);
+  const [normal, full] = [1, 2];
+  expect(raw.prepare('select * from waits').all()).toEqual([
+    { what: 'open_bridge_leases insert', synchronous: normal },
+    { what: 'opendb-open-data insert', synchronous: full },
+    { what: 'open_bridge_leases update', synchronous: normal },
+    { what: 'opendb-open-data update', synchronous: full },
+    { what: 'open_bridge_leases delete', synchronous: normal },
+    { what: 'opendb-open-data delete', synchronous: full },
+  ]);
+});
+
+test('after a lease that could not be written everything else waits for the disk again', async () => {
+  const path = databaseFile();
+  const store = await opened(path);
+  const raw = rawConnection(path);
+  raw.exec(`create trigger refusal before insert on open_bridge_leases begin select raise(abort, 'no'); end`);
+  await expect(store.leases.acquire('a', 'holder', 5000)).rejects.toBeInstanceOf(BridgeError);
+  raw.exec('create table waits (synchronous integer)');
+  raw.exec(
+    `create trigger wait after insert on "opendb-open-data" begin
+       insert into waits select synchronous from pragma_synchronous;
+     end`,
+  );
+  await store.credentials.commit(row, 0);
+  expect(raw.prepare('select * from waits').all()).toEqual([{ synchronous: 2 }]);
+});
+
+test('a store that is being opened in the same process is waited for, though no time passes', async () => {
+  const path = join(temporaryFolder(), 'bridge.db');
+  // It stands still: nobody here moves it.
+  const clock = manualClock();
+  const open = () => openSqliteStore({ path, clock, random: seededRandom() });
+  const store = await open();
+  onTestFinished(() => store.close());
+  for (let time = 0; time < 5; time += 1) {
+    const opening = open();
+    for (let turn = 0; turn < 40; turn += 1) {
+      await store.usage.add([{ ...usage, calls: 1 }]);
+      await Promise.resolve();
+    }
+    await (await opening).close();
+  }
+  expect((await store.usage.list({ since: '2000-01-01' }))[0]).toMatchObject({ calls: 200 });
 });

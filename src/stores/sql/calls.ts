@@ -1,222 +1,273 @@
 import { setImmediate } from 'node:timers/promises';
-import type { ExpressionBuilder, Insertable, Selectable } from 'kysely';
-import type { Tables } from '../schema.ts';
-import type { CallCursor, CallRow, CallTable } from '../store.ts';
+import { hasFailed } from '../call-outcome.ts';
+import { type CallContext, mayHold, packCalls, unpackCalls } from '../packed-calls.ts';
+import { secondOfSeqid, seqidsBegin, seqidsEnd } from '../seqids.ts';
+import type { CallQuery, CallRow, CallTable } from '../store.ts';
 import type { ColumnValue, SqlBackend } from './backend.ts';
 
-const TABLE = 'open_bridge_calls';
+const TABLE = 'open_bridge_call_batches';
 
 /**
- * Few filters have an index, because each index makes every call dearer. The others look through so many
- * calls at a time, which takes an embedded database about two milliseconds.
+ * Most seconds between the first and the last call of a batch, by their seqids. So a batch that holds a
+ * seqid ends soon after it, and a look-up need not look at all that came later.
  */
+const SPAN_S = 60;
+
+/** Calls looked through at a time, which takes an embedded database a millisecond or two. */
 const SCAN = 5000;
 
-type Stored = Selectable<Tables[typeof TABLE]>;
-type Inserted = Required<Insertable<Tables[typeof TABLE]>>;
+/** Batches whose ranges are read at a time, or counted: few in number where they are large. */
+const RANGES = 200;
+const COUNTED = 10_000;
 
-/** `open_bridge_calls`: the call log. */
-export function callTable({ db, run, batch }: SqlBackend): CallTable {
+/** Where a batch is, without what is in it. */
+interface Range {
+  readonly first_seqid: string;
+  readonly last_seqid: string;
+  readonly calls: number;
+}
+
+/** `open_bridge_call_batches`: the call log, a row for each batch of calls as they were written. */
+export function callTable({ db, dialect, read, batch, log }: SqlBackend): CallTable {
   const insert = db
     .insertInto(TABLE)
-    .values(toStored(SHAPE))
+    .values({ first_seqid: '', last_seqid: '', calls: 0, packed: '' })
     // A batch whose acknowledgement was lost is sent again.
-    .onConflict(conflict => conflict.column('seqid').doNothing())
+    .modifyEnd(dialect.unlessTaken(['last_seqid', 'first_seqid', 'calls']))
     .compile();
-  const removeOlder = db.deleteFrom(TABLE).where('started_at', '<=', 0).compile();
-  const removeFirst = db.deleteFrom(TABLE).where('id', '<', 0).compile();
+  const remove = db.deleteFrom(TABLE).where('last_seqid', '<=', '').compile();
+  let warned = false;
 
-  /** Where the next `SCAN` calls end; undefined when that many are not left. */
-  async function scanEnd(from: CallCursor, caller: string | undefined): Promise<CallCursor | undefined> {
-    const row = await run(() =>
+  /** A batch that does not open hides no other. */
+  function unpacked(packed: string, range: Range, isWanted?: (context: CallContext) => boolean): CallRow[] {
+    try {
+      return unpackCalls(packed, isWanted);
+    } catch (error) {
+      if (!warned) {
+        const { first_seqid: first, last_seqid: last, calls } = range;
+        const reason = error instanceof Error ? error.message : String(error);
+        log.warn({ reason, first, last, calls }, 'a batch of the call log cannot be read; it is passed over');
+      }
+      warned = true;
+      return [];
+    }
+  }
+
+  /** Ranges of batches that begin before `end`, the last first, whose last seqids are less than `below`. */
+  function rangesBefore(end: string | undefined, below: string | undefined): Promise<readonly Range[]> {
+    return read(() =>
       db
         .selectFrom(TABLE)
-        .select(['started_at', 'id'])
-        .where(where => before(where, from))
-        .$if(caller !== undefined, query => query.where('caller', '=', caller ?? ''))
-        .orderBy('started_at', 'desc')
-        .orderBy('id', 'desc')
-        .offset(SCAN - 1)
-        .limit(1)
-        .executeTakeFirst(),
+        .select(['first_seqid', 'last_seqid', 'calls'])
+        .$if(below !== undefined, query => query.where('last_seqid', '<', below ?? ''))
+        .$if(end !== undefined, query => query.where('first_seqid', '<', end ?? ''))
+        .orderBy('last_seqid', 'desc')
+        .limit(RANGES)
+        .execute(),
     );
-    return row && cursorOf(row);
+  }
+
+  /** The batches of a part of the ranges, which is from one last seqid to another. */
+  function batchesOf(part: readonly Range[], end: string | undefined) {
+    const [highest, lowest] = [part[0]?.last_seqid ?? '', part.at(-1)?.last_seqid ?? ''];
+    return read(() =>
+      db
+        .selectFrom(TABLE)
+        .select(['first_seqid', 'last_seqid', 'calls', 'packed'])
+        .where('last_seqid', '<=', highest)
+        .where('last_seqid', '>=', lowest)
+        .$if(end !== undefined, query => query.where('first_seqid', '<', end ?? ''))
+        .execute(),
+    );
+  }
+
+  /** Parts of the ranges before `end`, the last first, each of about so many calls. */
+  async function* partsBefore(end: string | undefined, size: () => number): AsyncGenerator<readonly Range[]> {
+    let below = end === undefined ? undefined : endOfSpan(end);
+    for (;;) {
+      const ranges = await rangesBefore(end, below);
+      for (let at = 0; at < ranges.length; ) {
+        let calls = 0;
+        const from = at;
+        for (; at < ranges.length; at += 1) {
+          const fits = at === from || calls + callsOf(ranges[at]) <= size();
+          // Those that end alike cannot be read apart.
+          if (!fits && ranges[at]?.last_seqid !== ranges[at - 1]?.last_seqid) break;
+          calls += callsOf(ranges[at]);
+        }
+        yield ranges.slice(from, at);
+      }
+      below = ranges.at(-1)?.last_seqid;
+      if (ranges.length < RANGES) return;
+    }
+  }
+
+  async function find(seqid: string): Promise<CallRow | undefined> {
+    if (Number.isNaN(secondOfSeqid(seqid))) return undefined;
+    const below = endOfSpan(seqid);
+    const ranges = await read(() =>
+      db
+        .selectFrom(TABLE)
+        .select(['id', 'first_seqid', 'last_seqid', 'calls'])
+        .where('last_seqid', '>=', seqid)
+        .$if(below !== undefined, query => query.where('last_seqid', '<', below ?? ''))
+        .where('first_seqid', '<=', seqid)
+        .orderBy('last_seqid', 'desc')
+        .execute(),
+    );
+    for (const range of ranges) {
+      const stored = await read(() =>
+        db.selectFrom(TABLE).select('packed').where('id', '=', range.id).executeTakeFirst(),
+      );
+      if (stored !== undefined && mayHold(stored.packed, seqid)) {
+        const found = unpacked(stored.packed, range).find(row => row.seqid === seqid);
+        if (found !== undefined) return found;
+      }
+      await setImmediate();
+    }
+    return undefined;
+  }
+
+  async function countCalls(): Promise<number> {
+    let total = 0;
+    let after = '';
+    for (;;) {
+      const from = after;
+      const row = await read(() =>
+        db
+          .selectFrom(
+            db
+              .selectFrom(TABLE)
+              .select(['last_seqid', 'calls'])
+              .where('last_seqid', '>', from)
+              .orderBy('last_seqid')
+              .limit(COUNTED)
+              .as('counted'),
+          )
+          .select(({ fn }) => [
+            fn.sum('calls').as('calls'),
+            fn.countAll().as('batches'),
+            fn.max('last_seqid').as('last'),
+          ])
+          .executeTakeFirst(),
+      );
+      total += Number(row?.calls ?? 0);
+      if (row === undefined || row.last === null || Number(row.batches) < COUNTED) return total;
+      after = row.last;
+      await setImmediate();
+    }
+  }
+
+  /** The first ranges, of which all calls began before `end`. */
+  function firstRanges(end: string | undefined, limit: number): Promise<readonly Range[]> {
+    return read(() =>
+      db
+        .selectFrom(TABLE)
+        .select(['first_seqid', 'last_seqid', 'calls'])
+        .$if(end !== undefined, query => query.where('last_seqid', '<', end ?? ''))
+        .orderBy('last_seqid')
+        .limit(limit)
+        .execute(),
+    );
+  }
+
+  /** Removes batches from the beginning of what is given: at least `limit` calls where there are as many, and at most `most`. */
+  async function removeFirst(ranges: readonly Range[], limit: number, most: number): Promise<number> {
+    let calls = 0;
+    let last: string | undefined;
+    for (const range of ranges) {
+      if (calls >= limit || calls + callsOf(range) > most) break;
+      calls += callsOf(range);
+      last = range.last_seqid;
+    }
+    if (last !== undefined) await batch(remove, [[last]]);
+    return calls;
   }
 
   return {
     async append(rows) {
-      await batch(
-        insert,
-        rows.map(row => Object.values(toStored(row))),
-      );
+      await batch(insert, batchesIn(rows));
     },
-    async get(seqid) {
-      const row = await run(() =>
-        db.selectFrom(TABLE).selectAll().where('seqid', '=', seqid).executeTakeFirst(),
-      );
-      return row && toRow(row);
-    },
-    async list({ before: until, cursor, limit, caller, appid, errcode, failedOnly, rid }) {
-      const scans = errcode !== undefined || failedOnly === true || appid !== undefined;
-      const found: Stored[] = [];
-      let from: CallCursor | undefined = cursor ?? {
-        startedAt: until === undefined ? Number.MAX_SAFE_INTEGER : Math.floor(until),
-        id: 0,
-      };
-      while (from !== undefined) {
-        const start: CallCursor = from;
-        const wanted = limit - found.length;
-        const end = scans && rid === undefined ? await scanEnd(start, caller) : undefined;
-        const rows = await run(() => {
-          let query = db
-            .selectFrom(TABLE)
-            .selectAll()
-            .where(where => before(where, start));
-          if (end !== undefined) {
-            query = query
-              .where('started_at', '>=', end.startedAt)
-              .where(where => where.or([where('started_at', '>', end.startedAt), where('id', '>=', end.id)]));
-          }
-          if (caller !== undefined) query = query.where('caller', '=', caller);
-          if (appid !== undefined) query = query.where('appid', '=', appid);
-          if (errcode !== undefined) query = query.where('errcode', '=', errcode);
-          if (failedOnly === true) query = query.where('failed', '=', 1);
-          if (rid !== undefined) query = query.where('rid', '=', rid);
-          return query.orderBy('started_at', 'desc').orderBy('id', 'desc').limit(wanted).execute();
-        });
-        found.push(...rows);
-        const last = rows.at(-1);
-        from = rows.length === wanted && last !== undefined ? cursorOf(last) : end;
-        if (found.length === limit) break;
+    get: find,
+    async list(query) {
+      const { before, cursor, limit } = query;
+      let end = before === undefined ? undefined : seqidsEnd(before);
+      if (cursor !== undefined && (end === undefined || cursor < end)) end = cursor;
+      const isWanted = contextFilter(query);
+      const isFound = (row: CallRow): boolean =>
+        (end === undefined || row.seqid < end) &&
+        (before === undefined || row.startedAt < before) &&
+        (query.rid === undefined || row.rid === query.rid);
+      const rare = isWanted !== undefined || query.rid !== undefined;
+      let found: CallRow[] = [];
+      const size = (): number => (rare ? SCAN : Math.min(SCAN, limit - found.length));
+      for await (const part of partsBefore(end, size)) {
+        for (const { packed, ...range } of await batchesOf(part, end)) {
+          if (query.rid !== undefined && !mayHold(packed, query.rid)) continue;
+          for (const row of unpacked(packed, range, isWanted)) if (isFound(row)) found.push(row);
+        }
+        // Batches that were not read yet end before this one, so no call of theirs comes before these.
+        const lowest = part.at(-1)?.last_seqid ?? '';
+        if (found.length >= limit) {
+          found = found.toSorted(latestFirst);
+          const last = found[limit - 1];
+          if (last !== undefined && last.seqid >= lowest)
+            return { rows: found.slice(0, limit), next: last.seqid };
+        }
         // An embedded database answers without ever letting go of the event loop.
-        if (from !== undefined) await setImmediate();
+        await setImmediate();
       }
-      return { rows: found.map(toRow), next: from };
+      found = found.toSorted(latestFirst);
+      const rows = found.slice(0, limit);
+      return { rows, next: found.length > limit ? rows.at(-1)?.seqid : undefined };
     },
     async prune({ olderThan, keepAtMost, limit }) {
-      const oldest = await run(() =>
-        db
-          .selectFrom(TABLE)
-          .select('started_at')
-          .where('started_at', '<', Math.floor(olderThan))
-          .orderBy('started_at')
-          .offset(limit - 1)
-          .limit(1)
-          .executeTakeFirst(),
-      );
-      const until = oldest === undefined ? Math.ceil(olderThan) - 1 : Number(oldest.started_at);
-      const removed = await batch(removeOlder, [[until]]);
-      if (removed > 0) return removed;
-      // Ids are given out in order and taken back from the beginning, so their span is the number of calls.
-      const first = await run(() => extreme('asc'));
-      const last = await run(() => extreme('desc'));
-      const excess = Math.min(limit, Number(last?.id ?? 0) - Number(first?.id ?? 0) + 1 - keepAtMost);
-      if (first === undefined || excess <= 0) return 0;
-      return batch(removeFirst, [[Number(first.id) + excess]]);
+      // To the second, which is near enough for what is reckoned in days.
+      const old = await firstRanges(seqidsBegin(olderThan), limit);
+      if (old.length > 0) return removeFirst(old, limit, Number.POSITIVE_INFINITY);
+      // Read before they are counted: what another node removes meanwhile is then removed once.
+      const first = await firstRanges(undefined, limit);
+      return removeFirst(first, limit, (await countCalls()) - keepAtMost);
     },
   };
+}
 
-  function extreme(direction: 'asc' | 'desc'): Promise<{ readonly id: number } | undefined> {
-    return db.selectFrom(TABLE).select('id').orderBy('id', direction).limit(1).executeTakeFirst();
+function callsOf(range: Range | undefined): number {
+  return Number(range?.calls ?? 0);
+}
+
+/** What is greater than the last seqid of any batch that begins by this one; undefined when nothing is known to be. */
+function endOfSpan(seqid: string): string | undefined {
+  const second = secondOfSeqid(seqid);
+  return Number.isNaN(second) ? undefined : seqidsEnd((second + SPAN_S) * 1000);
+}
+
+function latestFirst(a: CallRow, b: CallRow): number {
+  return a.seqid < b.seqid ? 1 : a.seqid > b.seqid ? -1 : 0;
+}
+
+/** The rows to store: one, but for calls that began long before the others. */
+function batchesIn(rows: readonly CallRow[]): readonly (readonly ColumnValue[])[] {
+  const [first] = rows;
+  if (first === undefined) return [];
+  let [lowest, highest] = [first.seqid, first.seqid];
+  for (const { seqid } of rows) {
+    if (seqid < lowest) lowest = seqid;
+    else if (seqid > highest) highest = seqid;
   }
+  const begin = secondOfSeqid(lowest);
+  const isLate = ({ seqid }: Pick<CallRow, 'seqid'>): boolean => secondOfSeqid(seqid) - begin > SPAN_S;
+  if (!isLate({ seqid: highest })) return [[lowest, highest, rows.length, packCalls(rows)]];
+  return [...batchesIn(rows.filter(row => !isLate(row))), ...batchesIn(rows.filter(isLate))];
 }
 
-function before(where: ExpressionBuilder<Tables, typeof TABLE>, { startedAt, id }: CallCursor) {
-  return where.and([
-    where('started_at', '<=', startedAt),
-    where.or([where('started_at', '<', startedAt), where('id', '<', id)]),
-  ]);
+/** What a query asks of the context of a call; undefined for nothing. */
+function contextFilter(query: CallQuery): ((context: CallContext) => boolean) | undefined {
+  const { caller, appid, errcode, failedOnly = false } = query;
+  if (caller === undefined && appid === undefined && errcode === undefined && !failedOnly) return undefined;
+  return context =>
+    (caller === undefined || context.caller === caller) &&
+    (appid === undefined || context.appid === appid) &&
+    (errcode === undefined || context.errcode === errcode) &&
+    (!failedOnly || hasFailed(context));
 }
-
-function cursorOf({ started_at, id }: Pick<Stored, 'started_at' | 'id'>): CallCursor {
-  return { startedAt: Number(started_at), id: Number(id) };
-}
-
-/** Longest texts that fit their columns. A caller chooses method and path, so neither may be trusted to be short. */
-const METHOD_LENGTH = 32;
-const PATH_LENGTH = 512;
-
-function toStored(row: CallRow): Omit<Inserted, 'id'> & Record<string, ColumnValue> {
-  return {
-    seqid: row.seqid,
-    started_at: Math.floor(row.startedAt),
-    duration_ms: Math.round(row.durationMs),
-    upstream_ms: Math.round(row.upstreamMs),
-    sends: row.sends,
-    method: row.method.slice(0, METHOD_LENGTH),
-    path: row.path.slice(0, PATH_LENGTH),
-    remote_address: row.remoteAddress,
-    caller: row.caller ?? null,
-    platform: row.platform ?? null,
-    app: row.app ?? null,
-    appid: row.appid ?? null,
-    injected: row.injected ? 1 : 0,
-    credential: row.credential ?? null,
-    status: row.status,
-    errcode: row.errcode ?? null,
-    rid: row.rid ?? null,
-    failure: row.failure ?? null,
-    failed: hasFailed(row) ? 1 : 0,
-    replayed: row.replayed ? 1 : 0,
-    request_bytes: row.requestBytes,
-    answer_bytes: row.answerBytes,
-    ending: row.end,
-  };
-}
-
-function hasFailed({ failure, errcode = 0, status, end }: CallRow): boolean {
-  return failure !== undefined || errcode !== 0 || status >= 400 || end !== 'whole';
-}
-
-function toRow(stored: Stored): CallRow {
-  return {
-    seqid: stored.seqid,
-    startedAt: Number(stored.started_at),
-    durationMs: Number(stored.duration_ms),
-    upstreamMs: Number(stored.upstream_ms),
-    sends: Number(stored.sends),
-    method: stored.method,
-    path: stored.path,
-    remoteAddress: stored.remote_address,
-    caller: stored.caller ?? undefined,
-    platform: stored.platform ?? undefined,
-    app: stored.app ?? undefined,
-    appid: stored.appid ?? undefined,
-    injected: Number(stored.injected) === 1,
-    credential: stored.credential ?? undefined,
-    status: Number(stored.status),
-    errcode: stored.errcode === null ? undefined : Number(stored.errcode),
-    rid: stored.rid ?? undefined,
-    failure: (stored.failure ?? undefined) as CallRow['failure'],
-    replayed: Number(stored.replayed) === 1,
-    requestBytes: Number(stored.request_bytes),
-    answerBytes: Number(stored.answer_bytes),
-    end: stored.ending as CallRow['end'],
-  };
-}
-
-/** Any call: what is compiled of it has the columns of all. */
-const SHAPE: CallRow = {
-  seqid: '',
-  startedAt: 0,
-  durationMs: 0,
-  upstreamMs: 0,
-  sends: 0,
-  method: '',
-  path: '',
-  remoteAddress: '',
-  caller: undefined,
-  platform: undefined,
-  app: undefined,
-  appid: undefined,
-  injected: false,
-  credential: undefined,
-  status: 0,
-  errcode: undefined,
-  rid: undefined,
-  failure: undefined,
-  replayed: false,
-  requestBytes: 0,
-  answerBytes: 0,
-  end: 'whole',
-};

@@ -1,11 +1,13 @@
-import type { Selectable } from 'kysely';
+import { type Selectable, sql } from 'kysely';
 import type { CredentialKind, PlatformId } from '../../platforms/platform.ts';
-import { CREDENTIAL_TABLE, type Tables } from '../schema.ts';
+import { CREDENTIAL_TABLE, NEVER, type Tables } from '../schema.ts';
 import type { CredentialRow, CredentialTable } from '../store.ts';
-import type { SqlBackend } from './backend.ts';
+import type { ColumnValue, SqlBackend } from './backend.ts';
+import { givesWay, overruled, replaced } from './credentials-merge.ts';
 
-/** uniCloud's mark for a value that never expires. */
-const NEVER = -1;
+/** Values of `background`. They are part of the statement, or it could not use the indexes that hold such rows alone. */
+const IN_BACKGROUND = sql.lit(1);
+const ON_DEMAND = sql.lit(0);
 
 type StoredRow = Selectable<Tables[typeof CREDENTIAL_TABLE]>;
 
@@ -60,50 +62,49 @@ function toStored(row: CredentialRow): StoredRow {
 }
 
 /** `opendb-open-data`: credentials, as uniCloud has them with columns of our own. */
-export function credentialTable({ db, run }: SqlBackend): CredentialTable {
+export function credentialTable({ db, dialect, run, read, batch }: SqlBackend): CredentialTable {
   return {
     async get(id) {
-      const stored = await run(() =>
+      const stored = await read(() =>
         db.selectFrom(CREDENTIAL_TABLE).selectAll().where('_id', '=', id).executeTakeFirst(),
       );
       return stored === undefined ? undefined : toRow(stored);
     },
     async commit(row, expectedEpoch) {
       const stored = toStored(row);
+      // Set to what it is, the key would have its indexes written anew.
+      const { _id, ...columns } = stored;
       if (expectedEpoch === 0) {
-        const inserted = await run(() =>
-          db
-            .insertInto(CREDENTIAL_TABLE)
-            .values(stored)
-            .onConflict(conflict => conflict.column('_id').doNothing())
-            .executeTakeFirst(),
-        );
-        if (inserted.numInsertedOrUpdatedRows === 1n) return true;
+        const insert = db.insertInto(CREDENTIAL_TABLE).values(stored);
+        if (await run(() => dialect.insertNew(insert, ['_id']))) return true;
       }
       const updated = await run(() =>
         db
           .updateTable(CREDENTIAL_TABLE)
-          .set(stored)
-          .where('_id', '=', row.id)
+          .set(columns)
+          .where('_id', '=', _id)
           .where('epoch', '=', expectedEpoch)
           .executeTakeFirst(),
       );
       return updated.numUpdatedRows === 1n;
     },
     async due(until, limit, cursor) {
-      const rows = await run(() => {
+      const rows = await read(() => {
         let query = db
           .selectFrom(CREDENTIAL_TABLE)
           .select(['_id', 'platform', 'appid', 'kind', 'renew_at'])
-          .where('background', '=', 1)
-          .where('renew_at', '<=', until);
+          .where('background', '=', IN_BACKGROUND)
+          .where('renew_at', '<=', Math.floor(until));
         if (cursor !== undefined) {
-          query = query.where(where =>
-            where.or([
-              where('renew_at', '>', cursor.renewAt),
-              where.and([where('renew_at', '=', cursor.renewAt), where('_id', '>', cursor.id)]),
-            ]),
-          );
+          // Follows from the next condition, but only this one lets an index begin at the cursor.
+          query = query
+            .where('renew_at', '>=', cursor.renewAt)
+            .where(where =>
+              where.or([
+                where('renew_at', '>', cursor.renewAt),
+                where.and([where('renew_at', '=', cursor.renewAt), where('_id', '>', cursor.id)]),
+              ]),
+            );
         }
         return query.orderBy('renew_at').orderBy('_id').limit(limit).execute();
       });
@@ -132,7 +133,7 @@ export function credentialTable({ db, run }: SqlBackend): CredentialTable {
       return deleted.numDeletedRows === 1n;
     },
     async findByFingerprint(fingerprint) {
-      const stored = await run(() =>
+      const stored = await read(() =>
         db
           .selectFrom(CREDENTIAL_TABLE)
           .selectAll()
@@ -146,6 +147,43 @@ export function credentialTable({ db, run }: SqlBackend): CredentialTable {
           .executeTakeFirst(),
       );
       return stored === undefined ? undefined : toRow(stored);
+    },
+    async scan(limit, afterId) {
+      const rows = await read(() =>
+        db
+          .selectFrom(CREDENTIAL_TABLE)
+          .selectAll()
+          .$if(afterId !== undefined, query => query.where('_id', '>', afterId ?? ''))
+          .orderBy('_id')
+          .limit(limit)
+          .execute(),
+      );
+      return rows.map(toRow);
+    },
+    async merge(rows, { force = false } = {}) {
+      if (rows.length === 0) return 0;
+      const condition = force ? { updates: overruled } : { updates: replaced, where: givesWay };
+      return run(() =>
+        dialect.merge(db, {
+          table: CREDENTIAL_TABLE,
+          key: '_id',
+          rows: rows.map(row => ({ ...toStored(row) })),
+          ...condition,
+        }),
+      );
+    },
+    pruneExpired(before, limit) {
+      const [background, expired, until] = [sql.ref('background'), sql.ref('expired'), Math.floor(before)];
+      const statement = dialect.removeSome(db, {
+        table: CREDENTIAL_TABLE,
+        key: '_id',
+        // What never ends is -1, and must not be looked through.
+        where: sql`${background} = ${ON_DEMAND} and ${expired} > ${sql.lit(NEVER)} and ${expired} < ${until}`,
+        stillSo: sql`${background} = ${ON_DEMAND} and ${expired} < ${until}`,
+        order: 'expired',
+        limit,
+      });
+      return batch(statement, [statement.parameters as ColumnValue[]]);
     },
   };
 }

@@ -1,11 +1,12 @@
 import type { FailureTable } from '../store.ts';
 import type { SqlBackend } from './backend.ts';
+import { allOf } from './dialect.ts';
 
 /** `open_bridge_failures`: why credentials could not be issued. */
-export function failureTable({ db, run }: SqlBackend): FailureTable {
+export function failureTable({ db, dialect, run, read }: SqlBackend): FailureTable {
   return {
     async get(id) {
-      const row = await run(() =>
+      const row = await read(() =>
         db.selectFrom('open_bridge_failures').selectAll().where('id', '=', id).executeTakeFirst(),
       );
       if (row === undefined) return undefined;
@@ -39,7 +40,7 @@ export function failureTable({ db, run }: SqlBackend): FailureTable {
         db
           .insertInto('open_bridge_failures')
           .values(stored)
-          .onConflict(conflict => conflict.column('id').doUpdateSet(stored))
+          .modifyEnd(dialect.orUpdate(['id'], incoming => allOf(Object.keys(stored), incoming)))
           .execute(),
       );
     },

@@ -1,10 +1,11 @@
 import type { SettingTable } from '../store.ts';
 import type { SqlBackend } from './backend.ts';
+import { allOf } from './dialect.ts';
 
 /** `open_bridge_settings`: what the program remembers about itself. */
-export function settingTable({ db, run }: SqlBackend): SettingTable {
+export function settingTable({ db, dialect, run, read }: SqlBackend): SettingTable {
   const get = async (name: string): Promise<string | undefined> => {
-    const row = await run(() =>
+    const row = await read(() =>
       db.selectFrom('open_bridge_settings').select('value').where('name', '=', name).executeTakeFirst(),
     );
     return row?.value;
@@ -13,11 +14,7 @@ export function settingTable({ db, run }: SqlBackend): SettingTable {
     get,
     async putIfAbsent(name, value) {
       await run(() =>
-        db
-          .insertInto('open_bridge_settings')
-          .values({ name, value })
-          .onConflict(conflict => conflict.column('name').doNothing())
-          .execute(),
+        dialect.insertNew(db.insertInto('open_bridge_settings').values({ name, value }), ['name']),
       );
       return (await get(name)) ?? value;
     },
@@ -26,7 +23,7 @@ export function settingTable({ db, run }: SqlBackend): SettingTable {
         db
           .insertInto('open_bridge_settings')
           .values({ name, value })
-          .onConflict(conflict => conflict.column('name').doUpdateSet({ value }))
+          .modifyEnd(dialect.orUpdate(['name'], incoming => allOf(['value'], incoming)))
           .execute(),
       );
     },

@@ -1,22 +1,20 @@
-import type { UsageCounts, UsageRow, UsageTable } from '../store.ts';
+import { sql } from 'kysely';
+import { NO_USAGE } from '../no-usage.ts';
+import type { UsageRow, UsageTable } from '../store.ts';
 import type { ColumnValue, SqlBackend } from './backend.ts';
+import { allOf, type Incoming } from './dialect.ts';
 
 const TABLE = 'open_bridge_usage';
 
 /** `open_bridge_usage`: sums of calls by day, caller and app. */
-export function usageTable({ db, run, batch }: SqlBackend): UsageTable {
+export function usageTable({ db, dialect, read, batch }: SqlBackend): UsageTable {
+  const sum = (column: string, incoming: Incoming) =>
+    sql`${sql.ref(`${TABLE}.${column}`)} + ${incoming(column)}`;
   const add = db
     .insertInto(TABLE)
-    .values(toStored({ day: '', caller: undefined, appid: undefined, ...ZERO }))
-    .onConflict(conflict =>
-      conflict.columns(['day', 'caller', 'appid']).doUpdateSet(set => ({
-        calls: set(`${TABLE}.calls`, '+', set.ref('excluded.calls')),
-        errors: set(`${TABLE}.errors`, '+', set.ref('excluded.errors')),
-        refused: set(`${TABLE}.refused`, '+', set.ref('excluded.refused')),
-        replayed: set(`${TABLE}.replayed`, '+', set.ref('excluded.replayed')),
-        request_bytes: set(`${TABLE}.request_bytes`, '+', set.ref('excluded.request_bytes')),
-        answer_bytes: set(`${TABLE}.answer_bytes`, '+', set.ref('excluded.answer_bytes')),
-      })),
+    .values(toStored({ day: '', caller: undefined, appid: undefined, ...NO_USAGE }))
+    .modifyEnd(
+      dialect.orUpdate(['day', 'caller', 'appid'], incoming => allOf(SUMS, column => sum(column, incoming))),
     )
     .compile();
   const remove = db.deleteFrom(TABLE).where('day', '<', '').compile();
@@ -25,11 +23,15 @@ export function usageTable({ db, run, batch }: SqlBackend): UsageTable {
     async add(rows) {
       await batch(
         add,
-        rows.map(row => Object.values(toStored(row))),
+        // In one order everywhere, or two nodes could wait for each other.
+        rows
+          .map(toStored)
+          .toSorted(byKey)
+          .map(row => Object.values(row)),
       );
     },
     async list({ since, caller }) {
-      const rows = await run(() =>
+      const rows = await read(() =>
         db
           .selectFrom(TABLE)
           .selectAll()
@@ -53,19 +55,16 @@ export function usageTable({ db, run, batch }: SqlBackend): UsageTable {
       }));
     },
     async prune(before) {
-      return batch(remove, [[before]]);
+      const old = await read(() =>
+        db.selectFrom(TABLE).select('day').where('day', '<', before).limit(1).executeTakeFirst(),
+      );
+      // On most days there is nothing to remove, and nobody is to be woken for it.
+      return old === undefined ? 0 : batch(remove, [[before]]);
     },
   };
 }
 
-const ZERO: UsageCounts = {
-  calls: 0,
-  errors: 0,
-  refused: 0,
-  replayed: 0,
-  requestBytes: 0,
-  answerBytes: 0,
-};
+const SUMS = ['calls', 'errors', 'refused', 'replayed', 'request_bytes', 'answer_bytes'];
 
 /** Nobody and nothing are empty texts, as a key must not hold null. */
 function toStored(row: UsageRow) {
@@ -80,4 +79,12 @@ function toStored(row: UsageRow) {
     request_bytes: row.requestBytes,
     answer_bytes: row.answerBytes,
   } satisfies Record<string, ColumnValue>;
+}
+
+type Stored = ReturnType<typeof toStored>;
+
+function byKey(a: Stored, b: Stored): number {
+  for (const column of ['day', 'caller', 'appid'] as const)
+    if (a[column] !== b[column]) return a[column] < b[column] ? -1 : 1;
+  return 0;
 }
