@@ -123,9 +123,11 @@ async function call(
     ? response.text()
     : response.json()
   ).catch(() => undefined);
-  if (response.ok || (response.status === 503 && route.answer.safeParse(answer).success))
-    return route.answer.parse(answer);
   const told = errorBody.safeParse(answer);
+  // Not being ready is an answer too, with status 503; an error is none, even where any object would fit.
+  const answered =
+    response.ok || (response.status === 503 && !told.success && route.answer.safeParse(answer).success);
+  if (answered) return route.answer.parse(answer);
   if (!told.success) throw new ClientError(`the bridge answered HTTP ${response.status}`, response.status);
   throw new ClientError(told.data.errmsg, response.status, {
     errcode: told.data.errcode,

@@ -42,3 +42,18 @@ test('a replaced list is found whole, and the old one no more', () => {
   expect(apps.require('news')).toBe(news);
   expect(apps.defaultApp()).toBe(news);
 });
+
+test('a DCloud appid means the app that names it, then the only one of its platform for any', () => {
+  const a = appOf('wx0a', { dcloudAppid: 'A', dcloudAliases: ['B'] });
+  const c = appOf('wx0c', { dcloudAppid: 'C', dcloudAliases: ['*'] });
+  const any = appOf('wx0d');
+  const apps = createAppDirectory([a, c]);
+  for (const id of ['A', 'B']) expect(apps.findByDcloudAppid(id, 'weixin-mp')).toBe(a);
+  for (const id of ['C', 'other']) expect(apps.findByDcloudAppid(id, 'weixin-mp')).toBe(c);
+  expect(apps.findByDcloudAppid('A', 'weixin-h5')).toBeUndefined();
+  apps.replace([a, any]);
+  expect(apps.findByDcloudAppid('other', 'weixin-mp')).toBe(any);
+  apps.replace([a, c, any]);
+  expect(apps.findByDcloudAppid('C', 'weixin-mp')).toBe(c);
+  expect(apps.findByDcloudAppid('other', 'weixin-mp')).toBeUndefined();
+});

@@ -9,6 +9,12 @@ export interface AppDirectory {
   require(nameOrAppid: string): App;
   /** The app calls act as when they name none: the one marked default, or the only one. */
   defaultApp(): App | undefined;
+  /**
+   * The app that a DCloud appid means on a platform. An app configured without a dcloudAppid (or with `*`
+   * beside it) serves every one of its platform that no other app names; undefined when there is none, or
+   * more than one such app.
+   */
+  findByDcloudAppid(dcloudAppid: string, platform: string): App | undefined;
   all(): readonly App[];
   /** Takes a new list over the old one, as after a reload. */
   replace(apps: readonly App[]): void;
@@ -19,12 +25,23 @@ export function createAppDirectory(initial: readonly App[]): AppDirectory {
   let apps: readonly App[] = [];
   let byName = new Map<string, App>();
   let byAppid = new Map<string, App>();
+  let byDcloudAppid = new Map<string, App>();
+  let withoutDcloudAppid = new Map<string, App[]>();
   let fallback: App | undefined;
 
   const replace = (next: readonly App[]): void => {
     apps = next;
     byName = new Map(next.map(app => [app.name, app]));
     byAppid = new Map(next.map(app => [app.appid, app]));
+    byDcloudAppid = new Map(
+      next.flatMap(app =>
+        dcloudAppidsOf(app).map((dcloudAppid): [string, App] => [`${app.platform}:${dcloudAppid}`, app]),
+      ),
+    );
+    withoutDcloudAppid = Map.groupBy(
+      next.filter(app => app.dcloudAppid === undefined || app.dcloudAliases?.includes('*')),
+      app => app.platform,
+    );
     fallback = next.find(app => app.default) ?? (next.length === 1 ? next[0] : undefined);
   };
   replace(initial);
@@ -40,7 +57,19 @@ export function createAppDirectory(initial: readonly App[]): AppDirectory {
       });
     },
     defaultApp: () => fallback,
+    findByDcloudAppid(dcloudAppid, platform) {
+      const named = byDcloudAppid.get(`${platform}:${dcloudAppid}`);
+      if (named !== undefined) return named;
+      const unnamed = withoutDcloudAppid.get(platform);
+      return unnamed?.length === 1 ? unnamed[0] : undefined;
+    },
     all: () => apps,
     replace,
   };
+}
+
+/** The DCloud appids an app is named by. */
+function dcloudAppidsOf({ dcloudAppid, dcloudAliases = [] }: App): readonly string[] {
+  const named = dcloudAliases.filter(alias => alias !== '*');
+  return dcloudAppid === undefined ? named : [dcloudAppid, ...named];
 }

@@ -1,18 +1,24 @@
 import type { Clock } from '../base/clock.ts';
 import { asBridgeError, BridgeError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
+import { Secret } from '../base/secret.ts';
 import type { IssuePlan } from '../platforms/platform.ts';
 import { platformOf } from '../platforms/platforms.ts';
-import type { Upstream } from '../platforms/upstream.ts';
 import type { Store } from '../stores/store.ts';
 import { type Budgets, createBudgets } from './budget.ts';
-import type { Authority, CredentialRef, ReportOutcome } from './credentials.ts';
+import type { Authority, Credential, CredentialRef, ReportOutcome, ValueObject } from './credentials.ts';
+import { createForeignRefreshes } from './early-ends.ts';
+import type { Exchange } from './exchange.ts';
 import { createFailures } from './failures.ts';
-import { createFlights, withSignal } from './flights.ts';
+import { type Flights, withSignal } from './flights.ts';
+import { renewalTime } from './freshness.ts';
 import { createIssuer } from './issuer.ts';
-import type { KeyFormat } from './keys.ts';
+import { credentialName, type KeyFormat } from './keys.ts';
 import { createMemory } from './memory.ts';
+import { isPushed, planOf, pushedIn, valueField } from './plans.ts';
+import { type Pursue, TakenElsewhere } from './pursuit.ts';
 import { type AuthorityEvent, createRefresh, type Demand } from './refresh.ts';
+import { createTurns } from './turns.ts';
 import { createVault, type Held, isUsable, judge } from './vault.ts';
 
 export type { AuthorityEvent } from './refresh.ts';
@@ -20,48 +26,88 @@ export type { AuthorityEvent } from './refresh.ts';
 /** What the authority is made of; everything impure is passed in. */
 export interface AuthorityDeps {
   readonly store: Store;
-  readonly upstream: Upstream;
+  readonly exchange: Exchange;
+  readonly pursue: Pursue;
+  readonly flights: Flights;
   readonly clock: Clock;
   /** A number in [0, 1), for jitter. */
   readonly random: () => number;
-  /** An unguessable string, new at every call: names the holder of a lease. */
-  readonly newHolder: () => string;
   readonly log: Log;
   readonly keyFormat: KeyFormat;
   /** Told of every issue and report, for metrics. */
-  readonly onEvent?: (event: AuthorityEvent) => void;
+  readonly onEvent?: ((event: AuthorityEvent) => void) | undefined;
 }
+
+/** App-level credentials as stored values: what the uni-open-bridge functions add to an authority. */
+export interface AppValues {
+  /** The current value if there is a usable one; never asks the platform. */
+  peek(ref: CredentialRef): Promise<Held | undefined>;
+  /** As `Authority.get`, with the whole stored value. */
+  hold(ref: CredentialRef): Promise<Held>;
+  /** Writes a value from outside over what is there. */
+  put(ref: CredentialRef, value: ValueObject, expiresAt: number): Promise<void>;
+  remove(ref: CredentialRef): Promise<boolean>;
+  /** Asks the platform now, whatever is held; not forced. */
+  anew(ref: CredentialRef): Promise<void>;
+}
+
+/** What came of having a value end at the platform. */
+export interface Retirement {
+  /** What is held now. */
+  readonly credential: Credential;
+  /**
+   * `replaced`: by this asking. `already`: another process had replaced it, and no overlap keeps it alive.
+   * `kept`: the platform gave the same value again.
+   */
+  readonly outcome: 'replaced' | 'already' | 'kept';
+}
+
+/**
+ * Has one value, named by its fingerprint, end at the platform: forced where the platform can, from the
+ * operator's share. Asking again for the same value, anywhere, replaces nothing more. A value that was merely
+ * renewed since lives on in its overlap, so what came after it is replaced too. Throws BridgeError
+ * BUDGET_EXHAUSTED, with `retryAfterMs` where only the spacing forbids it.
+ */
+export type Retire = (ref: CredentialRef, fingerprint: string) => Promise<Retirement>;
+
+/** How often a write from outside is tried over other writers of the same credential. */
+const WRITE_TRIES = 20;
 
 /**
  * Makes the credential authority: the memory before the store, and the one refresh path behind it
  * (`refresh.ts`).
  */
-export function createAuthority(
-  deps: AuthorityDeps,
-): Authority & { idle(): Promise<void>; readonly budgets: Budgets } {
-  const { store, clock, random, log } = deps;
+export function createAuthority(deps: AuthorityDeps): Authority & {
+  idle(): Promise<void>;
+  readonly budgets: Budgets;
+  readonly values: AppValues;
+  readonly retire: Retire;
+} {
+  const { store, flights, clock, random, log } = deps;
   const now = (): number => clock.now();
-  const flights = createFlights();
   const budgets = createBudgets({ store, now });
   const failures = createFailures({ store, log, now, random });
+  const foreign = createForeignRefreshes({ settings: store.settings, log, now });
   const vault = createVault({ store, keyFormat: deps.keyFormat, planOf });
-  const memory = createMemory({ vault, flights, clock, log });
+  const memory = createMemory({ vault, flights, clock, log, changes: store.changes });
   const obtain = createRefresh({
     store,
     vault,
     memory,
     failures,
+    foreign,
     budgets,
     flights,
-    issue: createIssuer({ upstream: deps.upstream, clock, random }),
+    issue: createIssuer(deps.exchange),
     planOf,
     authority: () => authority,
+    pursue: deps.pursue,
     clock,
     random,
-    newHolder: deps.newHolder,
     log,
     onEvent: deps.onEvent,
   });
+  const inTurn = createTurns();
   const usable = (held: Held): boolean => isUsable(held, now());
 
   /** Writes a value that uniCloud or the other key form left us under our own key, where renewal finds it. */
@@ -88,14 +134,20 @@ export function createAuthority(
       );
   }
 
+  async function hold(ref: CredentialRef, signal?: AbortSignal): Promise<Held> {
+    planOf(ref);
+    const held = await memory.current(ref);
+    if (held === undefined) return (await withSignal(obtain(ref, { type: 'usable' }), signal)).held;
+    if (judge(held, now()) === 'due') nudge(ref);
+    return held;
+  }
+
   const authority: Authority = {
-    async get(ref, options = {}) {
-      planOf(ref);
-      const held = await memory.current(ref);
-      if (held === undefined)
-        return (await withSignal(obtain(ref, { type: 'usable' }), options.signal)).held.credential;
-      if (judge(held, now()) === 'due') nudge(ref);
-      return held.credential;
+    get: async (ref, options = {}) => (await hold(ref, options.signal)).credential,
+
+    held(ref) {
+      const held = memory.confirmed(ref);
+      return held !== undefined && judge(held, now()) === 'fresh' ? held.credential : undefined;
     },
 
     async report(ref, { fingerprint, errcode, observedBy }) {
@@ -114,6 +166,7 @@ export function createAuthority(
           `errcode ${errcode} does not say that the credential was refused; 40001, 40014 and 42001 do`,
         );
       }
+      if (isPushed(ref)) return kept(pushedIn(ref).hint ?? '');
       try {
         const { held: next, keptBecause } = await obtain(ref, {
           type: 'replace',
@@ -130,25 +183,29 @@ export function createAuthority(
     },
 
     async rotate(ref) {
+      if (isPushed(ref)) throw pushedIn(ref);
       const held = await memory.read(ref);
       const demand: Demand =
         held === undefined
-          ? { type: 'usable' }
+          ? { type: 'usable', by: 'operator' }
           : { type: 'replace', fingerprint: held.credential.value.fingerprint, by: 'operator' };
       return (await obtain(ref, demand)).held.credential;
     },
 
     async renew(ref) {
+      if (isPushed(ref)) return 'fresh';
       try {
         const { issued } = await obtain(ref, { type: 'renew' });
         return issued ? 'renewed' : 'fresh';
       } catch (error) {
+        if (error instanceof TakenElsewhere) return 'fresh';
         log.debug({ app: ref.app.name, kind: ref.kind, err: error }, 'renewal put off');
         return 'failed';
       }
     },
 
     async keep(ref) {
+      if (isPushed(ref)) return 'fresh';
       try {
         const held = await memory.read(ref);
         if (held === undefined) {
@@ -171,6 +228,7 @@ export function createAuthority(
     async status(ref) {
       const held = await memory.read(ref);
       const failure = await failures.get(ref);
+      const earlyEnds = await foreign.of(ref);
       return {
         ref,
         fingerprint: held?.credential.value.fingerprint,
@@ -179,18 +237,83 @@ export function createAuthority(
         expiresAt: held?.credential.expiresAt,
         renewAt: held?.renewAt,
         failure,
+        earlyEnds,
       };
     },
   };
 
-  return { ...authority, budgets, idle: flights.idle };
-}
+  /** Writes over whatever stands, however often another process is first. */
+  async function write(
+    ref: CredentialRef,
+    plan: IssuePlan,
+    value: ValueObject,
+    text: string,
+    expiresAt: number,
+  ): Promise<void> {
+    const startedAt = now();
+    const renewAt = renewalTime({ issuedAt: startedAt, expiresAt }, plan, random());
+    for (let tried = 0; tried < WRITE_TRIES; tried += 1) {
+      const over = await vault.read(ref);
+      const held = await vault.commit({
+        ref,
+        plan,
+        issued: { value: new Secret(text), startedAt, lifeMs: expiresAt - startedAt },
+        stored: value,
+        renewAt,
+        over,
+        overlaps: true,
+      });
+      if (held !== undefined) {
+        memory.remember(held);
+        return;
+      }
+    }
+    throw new BridgeError(
+      'STORE_UNAVAILABLE',
+      `${ref.kind} of ${ref.app.name} is being written by too many at once`,
+      {
+        hint: 'try again; if it lasts, see who else writes it',
+      },
+    );
+  }
 
-/** How a credential is issued; throws when its platform has no such kind. */
-function planOf({ app, kind }: CredentialRef): IssuePlan {
-  const plan = platformOf(app.platform).plan(kind, app.tokenMode);
-  if (plan !== undefined) return plan;
-  throw new BridgeError('CREDENTIAL_UNSUPPORTED', `${app.platform} has no ${kind}`, {
-    hint: kind === 'access-token' ? undefined : 'tickets belong to official accounts (weixin-h5)',
-  });
+  const values: AppValues = {
+    async peek(ref) {
+      planOf(ref);
+      return memory.current(ref);
+    },
+    hold: ref => hold(ref),
+    async put(ref, value, expiresAt) {
+      const plan = planOf(ref);
+      const text = plan.fromStored(value);
+      if (text === undefined)
+        throw new BridgeError('REQUEST_MALFORMED', `the value holds no ${valueField(ref.kind)}`);
+      await inTurn(credentialName(ref), () => write(ref, plan, value, text, expiresAt));
+    },
+    async remove(ref) {
+      planOf(ref);
+      const removed = await vault.remove(ref);
+      memory.forget(ref);
+      return removed;
+    },
+    async anew(ref) {
+      planOf(ref);
+      await obtain(ref, { type: 'anew', since: now() });
+    },
+  };
+
+  const retire: Retire = async (ref, fingerprint) => {
+    if (isPushed(ref)) throw pushedIn(ref);
+    let ending = fingerprint;
+    for (;;) {
+      const { held, issued } = await obtain(ref, { type: 'replace', fingerprint: ending, by: 'operator' });
+      const { credential, row } = held;
+      if (issued) return { credential, outcome: 'replaced' };
+      if (credential.value.fingerprint === ending) return { credential, outcome: 'kept' };
+      if (row.previous?.fingerprint !== ending) return { credential, outcome: 'already' };
+      ending = credential.value.fingerprint;
+    }
+  };
+
+  return { ...authority, budgets, values, retire, idle: flights.idle };
 }

@@ -123,3 +123,18 @@ test('a month has one budget', async () => {
   clock.jump(1);
   expect(await budgets.take(app, monthly, 'anyone')).toBe(true);
 });
+
+test('what is left can be asked without using any of it', async () => {
+  const { budgets, clock } = await budgetsAt('2026-03-01T04:00:00Z');
+  const reserved: BudgetRule = { name: 'reserved', limit: 3, reserve: 2, window: 'day' };
+  const freshAt = at('2026-03-01T16:00:00Z');
+  expect(await budgets.state(app, reserved, 'anyone')).toEqual({ used: 0, left: 1, freshAt });
+  for (const _ of [1, 2]) await budgets.take(app, reserved, 'operator');
+  expect(await budgets.state(app, reserved, 'anyone')).toEqual({ used: 2, left: 0, freshAt });
+  expect(await budgets.state(app, reserved, 'operator')).toEqual({ used: 2, left: 1, freshAt });
+  clock.jump(freshAt - clock.now());
+  expect(await budgets.state(app, reserved, 'operator')).toMatchObject({ used: 0, left: 3 });
+  expect(await budgets.state(app, { ...reserved, window: 'month' }, 'operator')).toMatchObject({
+    freshAt: undefined,
+  });
+});

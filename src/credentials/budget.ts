@@ -21,12 +21,23 @@ export function nextChinaMidnight(now: number): number {
 /** Who spends: everyone may use `limit - reserve`, an operator all of it. */
 export type Spender = 'anyone' | 'operator';
 
+/** How much of a budget is used in the present window. */
+export interface BudgetState {
+  readonly used: number;
+  /** How often it may still be used by whom it was asked for. */
+  readonly left: number;
+  /** When the next window begins, in milliseconds since the Unix epoch; undefined for a month's. */
+  readonly freshAt: number | undefined;
+}
+
 /** Counts uses of the platform's limited calls, for all processes together. */
 export interface Budgets {
   /** Counts one use; false when the limit or the spacing forbids it. */
   take(app: App, rule: BudgetRule, spender: Spender): Promise<boolean>;
   /** As `take`; throws BridgeError BUDGET_EXHAUSTED that says how much was used and when more may be. */
   require(app: App, rule: BudgetRule, spender: Spender): Promise<void>;
+  /** What is left, counting nothing. */
+  state(app: App, rule: BudgetRule, spender: Spender): Promise<BudgetState>;
 }
 
 /** Budgets counted in the store. */
@@ -40,6 +51,18 @@ export function createBudgets(deps: { readonly store: Store; readonly now: () =>
     });
   return {
     take,
+    async state(app, rule, spender) {
+      const { used } = await deps.store.budgets.usage(
+        budgetSubject(app, rule),
+        budgetWindow(rule, deps.now()),
+      );
+      const limit = spender === 'operator' ? rule.limit : rule.limit - rule.reserve;
+      return {
+        used,
+        left: Math.max(0, limit - used),
+        freshAt: rule.window === 'day' ? nextChinaMidnight(deps.now()) : undefined,
+      };
+    },
     async require(app, rule, spender) {
       if (await take(app, rule, spender)) return;
       const { used, lastAt } = await deps.store.budgets.usage(

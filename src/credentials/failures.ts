@@ -17,13 +17,15 @@ const LONGEST_PAUSE_MS = 30 * SECOND;
 /** A used-up quota is looked at again this often, because an operator may have cleared it. */
 const QUOTA_RECHECK_MS = HOUR;
 
-/** The platform refused to issue; carries its verdict with our rule. */
+/** The platform refused to issue; carries its verdict with our rule. `ref` names what was wanted. */
 export class IssueRefused extends BridgeError {
   readonly refusal: UpstreamRefusal;
 
-  constructor(refusal: UpstreamRefusal) {
-    super('CREDENTIAL_UNAVAILABLE', `the platform answered ${refusal.errcode} ${refusal.errmsg}`, {
+  constructor(refusal: UpstreamRefusal, ref?: CredentialRef) {
+    const what = ref === undefined ? '' : `no ${ref.kind} for a user of ${ref.app.name} (${ref.app.appid}): `;
+    super('CREDENTIAL_UNAVAILABLE', `${what}the platform answered ${refusal.errcode} ${refusal.errmsg}`, {
       upstream: { errcode: refusal.errcode, errmsg: refusal.errmsg },
+      ...(ref !== undefined && { hint: hintFor(ref, refusal) }),
     });
     this.refusal = refusal;
   }
@@ -68,13 +70,27 @@ export function createFailures({ store, log, now, random }: FailureDeps): Failur
       raise(log, ref, row, last);
       return { error: unavailable(ref, row, now(), error), retryAt: row.retryAt };
     },
-    clear: ref => store.failures.clear(credentialName(ref)),
+    async clear(ref) {
+      const last = await store.failures.get(credentialName(ref));
+      if (last === undefined) return;
+      await store.failures.clear(credentialName(ref));
+      const { app, kind } = ref;
+      const fields = {
+        app: app.name,
+        appid: app.appid,
+        kind,
+        errcode: last.errcode,
+        failures: last.failures,
+      };
+      if (stops(last)) log.warn(fields, 'alarm over: the platform issues this credential again');
+      else log.info(fields, 'the platform issues this credential again');
+    },
   };
 }
 
 /** A failure holds for the secret and endpoint it was met with; another secret deserves another try at once. */
 function identityOf({ app }: CredentialRef): string {
-  return fingerprintOf(`${app.tokenMode}:${app.secret.reveal()}`);
+  return fingerprintOf(`${app.tokenMode}:${app.secret?.reveal() ?? ''}`);
 }
 
 function describe(
@@ -133,7 +149,7 @@ export function addressIn(errmsg: string): string | undefined {
   )?.[1];
 }
 
-function hintFor(ref: CredentialRef, refusal: UpstreamRefusal | undefined): string | undefined {
+export function hintFor(ref: CredentialRef, refusal: UpstreamRefusal | undefined): string | undefined {
   return refusal?.rule.hint
     ?.replaceAll('{appid}', ref.app.appid)
     .replaceAll('{ip}', addressIn(refusal.errmsg) ?? 'the address this machine goes out with');
@@ -153,6 +169,11 @@ function unavailable(ref: CredentialRef, failure: FailureRow, now: number, cause
   });
 }
 
+/** Whether nothing changes until someone acts. */
+function stops({ errorClass }: FailureRow): boolean {
+  return errorClass === 'address' || errorClass === 'configuration';
+}
+
 /** Stop classes are alarms the first time and after every change; the rest are warnings. */
 function raise(log: Log, ref: CredentialRef, row: FailureRow, last: FailureRow | undefined): void {
   const fields = {
@@ -167,8 +188,7 @@ function raise(log: Log, ref: CredentialRef, row: FailureRow, last: FailureRow |
     failures: row.failures,
     retryAt: new Date(row.retryAt).toISOString(),
   };
-  const stops = row.errorClass === 'address' || row.errorClass === 'configuration';
-  if (stops && last?.errcode !== row.errcode)
+  if (stops(row) && last?.errcode !== row.errcode)
     log.error(fields, 'alarm: the platform refuses to issue a credential until someone acts');
   else log.warn(fields, 'a credential could not be issued');
 }

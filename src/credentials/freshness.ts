@@ -18,9 +18,12 @@ export interface Life {
 /** What is to be done with a value: nothing, renew while serving it, or get another before answering. */
 export type Freshness = 'fresh' | 'due' | 'expired';
 
-/** Judges a value at `now`. A pure function: its table is its test. */
-export function freshness(life: Life, renewAt: number, now: number): Freshness {
-  const margin = Math.min(HANDOUT_MARGIN_MS, (life.expiresAt - life.issuedAt) * 0.1);
+/**
+ * Judges a value at `now`. A pure function: its table is its test. A value that can be replaced counts as
+ * expired a little before its end; one that cannot (`last`) serves to its end.
+ */
+export function freshness(life: Life, renewAt: number, now: number, last = false): Freshness {
+  const margin = last ? 0 : Math.min(HANDOUT_MARGIN_MS, (life.expiresAt - life.issuedAt) * 0.1);
   if (now >= life.expiresAt - margin) return 'expired';
   return now >= renewAt ? 'due' : 'fresh';
 }

@@ -6,19 +6,18 @@ import type { BudgetRule, IssuePlan } from '../platforms/platform.ts';
 import type { Store } from '../stores/store.ts';
 import type { Budgets } from './budget.ts';
 import type { Authority, CredentialRef, RefusalReport } from './credentials.ts';
+import type { ForeignRefreshes } from './early-ends.ts';
+import { LeaseLost } from './exchange.ts';
 import { type Failures, IssueRefused } from './failures.ts';
 import type { Flights } from './flights.ts';
 import { renewalTime, retryAfterSameValue } from './freshness.ts';
-import { type IssuedAt, type Issuer, LeaseLost } from './issuer.ts';
+import type { IssuedAt, Issuer } from './issuer.ts';
 import { credentialName } from './keys.ts';
-import { type Lease, takeLease } from './lease.ts';
+import type { Lease } from './lease.ts';
 import type { CredentialMemory } from './memory.ts';
+import { isPushed, pushedIn } from './plans.ts';
+import type { Pursue } from './pursuit.ts';
 import { type Held, isUsable, judge, type Vault } from './vault.ts';
-
-/** Longest wait for a credential that is not there yet, all tries and other holders included. */
-const PATIENCE_MS = 25_000;
-const FIRST_POLL_MS = 20;
-const LONGEST_POLL_MS = 250;
 
 /** Repairs we saw the need of ourselves. The spacing stops a loop if every new token is refused too. */
 const REPAIR: BudgetRule = { name: 'repair', limit: 1000, reserve: 0, window: 'day', spacingMs: 1000 };
@@ -33,20 +32,27 @@ const REPAIR_REPORTED: BudgetRule = {
 
 /** Something the authority did. */
 export interface AuthorityEvent {
-  readonly type: 'issued' | 'failed' | 'superseded' | 'kept';
+  readonly type: 'issued' | 'failed' | 'superseded' | 'kept' | 'ended-early';
   readonly ref: CredentialRef;
   readonly errcode?: number | undefined;
 }
 
 /** What would satisfy someone who wants a credential. */
 export type Demand =
-  | { readonly type: 'usable' }
+  | { readonly type: 'usable'; readonly by?: 'operator' }
   | { readonly type: 'renew' }
+  /** One asked for after `since`, whatever is held. */
+  | { readonly type: 'anew'; readonly since: number }
   | {
       readonly type: 'replace';
       readonly fingerprint: string;
       readonly by: RefusalReport['observedBy'] | 'operator';
     };
+
+/** Whether an operator wants it, who may have mended what the last failure was about. */
+function isOperators(demand: Demand): boolean {
+  return (demand.type === 'usable' || demand.type === 'replace') && demand.by === 'operator';
+}
 
 /** What came of a demand: the credential now held, and why the old one was kept if it was. */
 export interface Obtained {
@@ -61,15 +67,16 @@ export interface RefreshDeps {
   readonly vault: Vault;
   readonly memory: CredentialMemory;
   readonly failures: Failures;
+  readonly foreign: ForeignRefreshes;
   readonly budgets: Budgets;
   readonly flights: Flights;
   readonly issue: Issuer;
   readonly planOf: (ref: CredentialRef) => IssuePlan;
   /** Where a credential that another one needs comes from. */
   readonly authority: () => Pick<Authority, 'get' | 'report'>;
+  readonly pursue: Pursue;
   readonly clock: Clock;
   readonly random: () => number;
-  readonly newHolder: () => string;
   readonly log: Log;
   readonly onEvent: ((event: AuthorityEvent) => void) | undefined;
 }
@@ -88,60 +95,38 @@ export function createRefresh(deps: RefreshDeps): Obtain {
 
   function satisfies(held: Held, demand: Demand): boolean {
     if (demand.type === 'renew') return judge(held, now()) === 'fresh';
+    if (demand.type === 'anew') return held.credential.issuedAt > demand.since && usable(held);
     return (
       usable(held) && (demand.type === 'usable' || held.credential.value.fingerprint !== demand.fingerprint)
     );
   }
 
   function obtain(ref: CredentialRef, demand: Demand): Promise<Obtained> {
-    const goal = demand.type === 'replace' ? `replace:${demand.by}:${demand.fingerprint}` : demand.type;
+    const goal =
+      demand.type === 'replace'
+        ? `replace:${demand.by}:${demand.fingerprint}`
+        : `${demand.type}${isOperators(demand) ? ':operator' : ''}`;
     return deps.flights.shared(`${goal}|${credentialName(ref)}`, () => pursue(ref, demand));
   }
 
-  /** The one refresh path. Losers of the lease wait here for its holder's result; nobody runs anyway. */
-  async function pursue(ref: CredentialRef, demand: Demand): Promise<Obtained> {
-    const patienceEndsAt = now() + PATIENCE_MS;
-    let pause = FIRST_POLL_MS;
-    for (;;) {
-      const ready = await settled(ref, demand);
-      if (ready !== undefined) return ready;
-      const lease = await takeLease({
-        leases: store.leases,
-        name: `issue:${credentialName(ref)}`,
-        holder: deps.newHolder(),
-        clock,
-        log,
-      });
-      if (lease !== undefined) {
-        try {
-          return (await settled(ref, demand)) ?? (await replace(ref, demand, lease));
-        } catch (error) {
-          if (!(error instanceof LeaseLost)) throw error;
-        } finally {
-          await lease.release();
-        }
-      }
-      if (now() >= patienceEndsAt) {
-        throw new BridgeError(
-          'CREDENTIAL_UNAVAILABLE',
-          `no ${ref.kind} for ${ref.app.name} (${ref.app.appid}) yet: another process is still fetching it`,
-          {
-            hint: 'try again; if it lasts, look at the log of the other processes that share this database',
-            retryAfterMs: 1000,
-          },
-        );
-      }
-      await clock.sleep(pause * (0.5 + random()));
-      pause = Math.min(pause * 1.5, LONGEST_POLL_MS);
-    }
+  /** The one refresh path. */
+  function pursue(ref: CredentialRef, demand: Demand): Promise<Obtained> {
+    return deps.pursue({
+      name: credentialName(ref),
+      what: `${ref.kind} for ${ref.app.name} (${ref.app.appid})`,
+      // Nobody waits for a renewal.
+      impatient: demand.type === 'renew',
+      settled: () => settled(ref, demand),
+      work: lease => replace(ref, demand, lease),
+    });
   }
 
   /** What the store already has for this demand; throws a failure that is too young to try again. */
   async function settled(ref: CredentialRef, demand: Demand): Promise<Obtained | undefined> {
     const held = await memory.read(ref);
     if (held !== undefined && satisfies(held, demand)) return { held, issued: false };
-    const operator = demand.type === 'replace' && demand.by === 'operator';
-    if (!operator) await failures.throwIfBlocked(ref);
+    if (isPushed(ref)) throw pushedIn(ref);
+    if (!isOperators(demand)) await failures.throwIfBlocked(ref);
     return undefined;
   }
 
@@ -163,13 +148,12 @@ export function createRefresh(deps: RefreshDeps): Obtain {
       }
     }
     try {
-      return await issueOver(ref, over, refused, lease);
+      return await issueOver(ref, over, refused, isOperators(demand), lease);
     } catch (error) {
       if (error instanceof LeaseLost) throw error;
       const failure = asBridgeError(error);
       deps.onEvent?.({ type: 'failed', ref, errcode: failure.upstream?.errcode });
-      if (!isVerdict(error) || (refused?.by === 'operator' && failure.code === 'BUDGET_EXHAUSTED'))
-        throw error;
+      if (!isVerdict(error) || (isOperators(demand) && failure.code === 'BUDGET_EXHAUSTED')) throw error;
       const { error: told, retryAt } = await failures.record(ref, failure);
       if (over?.row.background) {
         await store.credentials.reschedule(over.row.id, over.row.epoch, {
@@ -185,11 +169,11 @@ export function createRefresh(deps: RefreshDeps): Obtain {
     ref: CredentialRef,
     over: Held | undefined,
     refused: Extract<Demand, { type: 'replace' }> | undefined,
+    operator: boolean,
     lease: Lease,
   ): Promise<Obtained> {
     const plan = planOf(ref);
-    const operator = refused?.by === 'operator';
-    let forced = operator && plan.forceBudget !== undefined;
+    let forced = refused?.by === 'operator' && plan.forceBudget !== undefined;
     let issued = await issueWithin(ref, plan, forced, operator, lease);
     const same = (): boolean => issued.value.fingerprint === over?.credential.value.fingerprint;
 
@@ -224,6 +208,7 @@ export function createRefresh(deps: RefreshDeps): Obtain {
       return { held, issued: false, keptBecause: 'the platform says that it is still the current one' };
     }
     deps.onEvent?.({ type: 'issued', ref });
+    if (over !== undefined && refused !== undefined && !forced) await noteEarlyEnd(ref, over, refused, plan);
     log.info(
       {
         app: ref.app.name,
@@ -237,6 +222,29 @@ export function createRefresh(deps: RefreshDeps): Obtain {
       'credential issued',
     );
     return { held, issued: true };
+  }
+
+  /**
+   * Notes a credential that the platform had refused and replaces without being forced to, long before its
+   * end: somebody else has replaced it. A caller's word proves nothing where any request brings a new one.
+   */
+  async function noteEarlyEnd(
+    ref: CredentialRef,
+    over: Held,
+    refused: Extract<Demand, { type: 'replace' }>,
+    plan: IssuePlan,
+  ): Promise<void> {
+    const { issuedAt, expiresAt } = over.credential;
+    const leftMs = expiresAt - now();
+    if (refused.by === 'operator' || !Number.isFinite(expiresAt)) return;
+    if (refused.by === 'caller' && !plan.sameUntilRenewal) return;
+    if (leftMs <= Math.min(plan.renewAheadMs, (expiresAt - issuedAt) / 2)) return;
+    deps.onEvent?.({ type: 'ended-early', ref });
+    try {
+      await deps.foreign.note(ref, { at: now(), livedMs: Math.max(0, now() - issuedAt), leftMs });
+    } catch (error) {
+      log.warn({ app: ref.app.name, kind: ref.kind, err: error }, 'an early end could not be noted');
+    }
   }
 
   /** One call to the platform within budget; a ticket's access token is fetched, and repaired once, on the way. */

@@ -1,10 +1,12 @@
+import { jsonObjectIn } from '../base/json-object.ts';
 import { Secret } from '../base/secret.ts';
 import type { IssuePlan } from '../platforms/platform.ts';
-import type { CredentialRow, Store } from '../stores/store.ts';
-import type { Credential, CredentialRef } from './credentials.ts';
+import type { CredentialRow, CredentialTable, Store } from '../stores/store.ts';
+import type { Credential, CredentialRef, ValueObject } from './credentials.ts';
 import { type Freshness, freshness, renewalTime } from './freshness.ts';
 import type { IssuedAt } from './issuer.ts';
-import { type KeyFormat, storedKeys } from './keys.ts';
+import { idsOf, type KeyFormat, storedKeys } from './keys.ts';
+import { isPushed } from './plans.ts';
 
 /** A credential as read from the store, with what is needed to replace it. */
 export interface Held {
@@ -20,6 +22,8 @@ export interface Commit {
   readonly ref: CredentialRef;
   readonly plan: IssuePlan;
   readonly issued: IssuedAt;
+  /** The whole value object, where it holds more than the plan would store. */
+  readonly stored?: ValueObject | undefined;
   readonly renewAt: number;
   /** What it replaces. */
   readonly over: Held | undefined;
@@ -30,13 +34,24 @@ export interface Commit {
 /** Reads and writes credentials as values rather than rows. */
 export interface Vault {
   read(ref: CredentialRef): Promise<Held | undefined>;
+  /** As `read`, but perhaps by way of an accelerator (`CredentialTable.peek`). */
+  peek(ref: CredentialRef): Promise<Held | undefined>;
+  /** The stored keys a credential is read from. */
+  ids(ref: CredentialRef): readonly string[];
   /** Compare-and-set on the epoch; undefined when another writer was first. */
   commit(commit: Commit): Promise<Held | undefined>;
+  /** Removes it under both forms of its key; false when there was none. */
+  remove(ref: CredentialRef): Promise<boolean>;
+}
+
+/** The whole value object of a held credential. Hold it briefly; never log it. */
+export function storedObject({ row }: Held): ValueObject {
+  return JSON.parse(row.value) as ValueObject;
 }
 
 /** Whether a held credential may be handed out, and whether it should be replaced soon. */
 export function judge(held: Held, now: number): Freshness {
-  return freshness(held.credential, held.renewAt, now);
+  return freshness(held.credential, held.renewAt, now, isPushed(held.credential.ref));
 }
 
 /** Whether a held credential may be handed out. */
@@ -59,23 +74,29 @@ export function createVault(deps: {
     return row !== undefined && toHeld(ref, plan, row, row.epoch) === undefined ? row.epoch : 0;
   }
 
-  return {
-    async read(ref) {
+  const readBy =
+    (get: CredentialTable['get']) =>
+    async (ref: CredentialRef): Promise<Held | undefined> => {
       const { id, alternate } = storedKeys(ref, keyFormat);
-      const row = await credentials.get(id);
+      const row = await get(id);
       const held = row && toHeld(ref, planOf(ref), row, row.epoch);
       if (held !== undefined || alternate === undefined) return held;
-      const other = await credentials.get(alternate);
+      const other = await get(alternate);
       return other && toHeld(ref, planOf(ref), other, row?.epoch ?? 0);
-    },
-    async commit({ ref, plan, issued, renewAt, over, overlaps }) {
+    };
+
+  return {
+    read: readBy(credentials.get),
+    peek: readBy(credentials.peek ?? credentials.get),
+    ids: ref => idsOf(ref, keyFormat),
+    async commit({ ref, plan, issued, stored, renewAt, over, overlaps }) {
       const { id } = storedKeys(ref, keyFormat);
       const storedEpoch = over?.storedEpoch ?? (await unreadableEpoch(ref, plan));
       const unchanged = over?.credential.value.fingerprint === issued.value.fingerprint;
       const expiresAt = issued.startedAt + issued.lifeMs;
       const row: CredentialRow = {
         id,
-        value: JSON.stringify(plan.toStored(issued.value.reveal())),
+        value: JSON.stringify(stored ?? plan.toStored(issued.value.reveal())),
         expiresAt,
         platform: ref.app.platform,
         appid: ref.app.appid,
@@ -96,6 +117,12 @@ export function createVault(deps: {
         await credentials.reschedule(over.row.id, over.row.epoch, renewal);
       }
       return toHeld(ref, plan, row, row.epoch);
+    },
+    async remove(ref) {
+      const { id, alternate } = storedKeys(ref, keyFormat);
+      const removed = await credentials.remove(id);
+      const other = alternate !== undefined && (await credentials.remove(alternate));
+      return removed || other;
     },
   };
 }
@@ -136,12 +163,6 @@ function toHeld(
 }
 
 function parseValue(plan: IssuePlan, json: string): string | undefined {
-  try {
-    const value: unknown = JSON.parse(json);
-    return typeof value === 'object' && value !== null
-      ? plan.fromStored(value as Record<string, unknown>)
-      : undefined;
-  } catch {
-    return undefined;
-  }
+  const value = jsonObjectIn(json);
+  return value && plan.fromStored(value);
 }
