@@ -9,20 +9,21 @@ import type { Answer, Call, Stage } from './call.ts';
  * `errmsg`, and the four fields of the hosted service's gateway.
  */
 export function answerErrors(log: Log): Stage {
-  return next => async call => {
+  const failed = (call: Call, thrown: unknown): Answer => {
+    const error = asBridgeError(thrown);
+    if (error.code === 'INTERNAL') {
+      log.error({ seqid: call.seqid, error: describeSafely(thrown, call) }, 'call failed inside the gateway');
+    }
+    call.errcode = error.errcode;
+    call.failure = error.code;
+    return answerError(error, call.seqid);
+  };
+  return next => call => {
     try {
-      return await next(call);
+      const answer = next(call);
+      return answer instanceof Promise ? answer.catch(thrown => failed(call, thrown)) : answer;
     } catch (thrown) {
-      const error = asBridgeError(thrown);
-      if (error.code === 'INTERNAL') {
-        log.error(
-          { seqid: call.seqid, error: describeSafely(thrown, call) },
-          'call failed inside the gateway',
-        );
-      }
-      call.errcode = error.errcode;
-      call.failure = error.code;
-      return answerError(error, call.seqid);
+      return failed(call, thrown);
     }
   };
 }

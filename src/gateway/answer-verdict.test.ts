@@ -1,4 +1,5 @@
 import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib';
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { beginsObject, readVerdict } from './answer-verdict.ts';
 import type { Answer } from './call.ts';
@@ -44,6 +45,33 @@ describe('readVerdict', () => {
     ['rid: 65a1b2c3', undefined],
   ])('rid in %j', (errmsg, rid) => {
     expect(readVerdict(answer(JSON.stringify({ errcode: 1, errmsg })))?.rid).toBe(rid);
+  });
+
+  test.each([
+    ['{"errcode":0,"errmsg":"ok","errcode":40001}', 40001, undefined],
+    ['{"errcode":0,"errmsg":"ok","\\u0065rrcode":40001}', 40001, undefined],
+    [`{"errcode":0,"errmsg":"ok","errmsg":"rid: ${RID}"}`, 0, RID],
+    ['{"errcode":0,"errmsg":"ok","list":[{"errcode":40001}]}', 0, undefined],
+    ['{"errcode":0,"errmsg":"ok, but","errcode":40014}', 40014, undefined],
+  ])('of what is said twice the last counts: %s', (body, errcode, rid) => {
+    expect(readVerdict(answer(body))).toEqual({ errcode, rid });
+  });
+
+  test('a success is read as it would be when parsed', () => {
+    const member = fc.tuple(
+      fc.constantFrom('errcode', 'errmsg', 'error_code', 'list', 'x\\"errcode', 'rid'),
+      fc.jsonValue({ maxDepth: 2 }),
+    );
+    fc.assert(
+      fc.property(fc.array(member, { maxLength: 4 }), members => {
+        const rest = members
+          .map(([name, value]) => `,${JSON.stringify(name)}:${JSON.stringify(value)}`)
+          .join('');
+        const body = `{"errcode":0,"errmsg":"ok"${rest}}`;
+        const { errcode } = JSON.parse(body) as { errcode: unknown };
+        if (Number.isSafeInteger(errcode)) expect(readVerdict(answer(body))?.errcode).toBe(errcode);
+      }),
+    );
   });
 
   test.each(['application/json', 'text/plain', 'text/html', ''])('looks into %j', type => {

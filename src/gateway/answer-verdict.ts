@@ -11,8 +11,10 @@ export interface Verdict {
   readonly rid: string | undefined;
 }
 
-const ERRCODE = Buffer.from('"errcode"');
-const ERROR_CODE = Buffer.from('"error_code"');
+/** The names of an errcode; the last is how QQ's newer paths write it. */
+const NAMES = ['"errcode"', '"error_code"', '"errCode"'] as const;
+const BEGINS_OK = '{"errcode":0,"errmsg":"ok"';
+const OK: Verdict = { errcode: 0, rid: undefined };
 const OPEN_BRACE = 0x7b;
 const RID = /\brid: ([0-9a-f]{8}-[0-9a-f]{8}-[0-9a-f]{8})/i;
 
@@ -45,8 +47,18 @@ export function readVerdict(answer: Answer): Verdict | undefined {
   if (plain === undefined) return undefined;
   const start = firstByteAt(plain);
   if (plain[start] !== OPEN_BRACE) return undefined;
-  if (!plain.includes(ERRCODE) && !plain.includes(ERROR_CODE)) return undefined;
-  return verdictIn(plain.toString('utf8', start));
+  // All that is looked for is ASCII, and letters beyond it stand in JSON only where any may.
+  const text = plain.toString('latin1', start);
+  if (saysOk(text)) return OK;
+  return NAMES.some(name => text.includes(name)) ? verdictIn(text) : undefined;
+}
+
+/**
+ * Whether an answer begins as the platform's successes do and cannot take that back further on. Parsing it,
+ * which may be long, would find nothing else; in one that is broken off, success is as good as no verdict.
+ */
+function saysOk(text: string): boolean {
+  return text.startsWith(BEGINS_OK) && !text.includes('"err', BEGINS_OK.length) && !text.includes('\\');
 }
 
 function verdictIn(text: string): Verdict | undefined {
@@ -56,9 +68,10 @@ function verdictIn(text: string): Verdict | undefined {
   } catch {
     return undefined;
   }
-  const errcode = numberIn(parsed['errcode']) ?? numberIn(parsed['error_code']);
+  const errcode =
+    numberIn(parsed['errcode']) ?? numberIn(parsed['error_code']) ?? numberIn(parsed['errCode']);
   if (errcode === undefined) return undefined;
-  const errmsg = parsed['errmsg'] ?? parsed['error_message'];
+  const errmsg = parsed['errmsg'] ?? parsed['error_message'] ?? parsed['errMsg'];
   return { errcode, rid: typeof errmsg === 'string' ? RID.exec(errmsg)?.[1] : undefined };
 }
 

@@ -1,4 +1,6 @@
 import type { Access } from '../access/access.ts';
+import type { Audit } from '../access/audit.ts';
+import { CallerExpired } from '../access/caller-expiry.ts';
 import type { Caller } from '../access/callers.ts';
 import { looksVirtual } from '../access/virtual-tokens.ts';
 import { BridgeError } from '../base/errors.ts';
@@ -14,6 +16,8 @@ export interface AuthenticateOptions {
   readonly access: Access;
   readonly apps: AppDirectory;
   readonly tokens: GatewayTokens;
+  /** Told of callers whose time is over. */
+  readonly audit?: Pick<Audit, 'note'> | undefined;
 }
 
 /**
@@ -33,6 +37,7 @@ export function authenticate(options: AuthenticateOptions): Stage {
         fromWebPage: call.fromWebPage,
       });
     } catch (error) {
+      if (error instanceof CallerExpired) throw audited(error, call, options);
       if (call.token === undefined || call.key !== undefined || call.fromWebPage) throw error;
       return asTokenHolder(call, call.token, next, options);
     }
@@ -40,6 +45,17 @@ export function authenticate(options: AuthenticateOptions): Stage {
     requireCallScope(caller);
     return next(call);
   };
+}
+
+/** Operators see in the audit log that somebody still tries. */
+function audited(error: CallerExpired, { incoming }: Call, { audit }: AuthenticateOptions): CallerExpired {
+  const { remoteAddress } = incoming;
+  audit?.note({
+    action: 'refused',
+    outcome: error.code,
+    ...{ actor: error.caller, remoteAddress, detail: 'gateway' },
+  });
+  return error;
 }
 
 function requireCallScope(caller: Caller): void {
@@ -54,12 +70,18 @@ async function byVirtualToken(
   call: Call,
   token: string,
   next: Handler,
-  { access, apps, tokens }: AuthenticateOptions,
+  options: AuthenticateOptions,
 ): Promise<Answer> {
+  const { access, apps, tokens } = options;
   const opened = tokens.virtual.open(token);
   if (!opened.ok) return refuseAsPlatform(call, opened.because === 'expired' ? 42001 : 40014);
   const { claim } = opened;
-  const caller = access.entitled(claim.caller, claim.grounds, call.incoming.remoteAddress);
+  let caller: Caller | undefined;
+  try {
+    caller = access.entitled(claim.caller, claim.grounds, call.incoming.remoteAddress);
+  } catch (error) {
+    throw error instanceof CallerExpired ? audited(error, call, options) : error;
+  }
   const app = apps.find(claim.appid);
   if (
     caller === undefined ||

@@ -13,8 +13,11 @@ export interface IncomingCall {
   /** The request target, untouched: origin-form, absolute-form, or a form we refuse. */
   readonly target: string;
   readonly headers: RawHeaders;
-  /** The request's body; may be given even when there is none, as the headers tell. */
-  readonly body: Readable | undefined;
+  /**
+   * The request's body: whole, where it came in one piece with its head, or as a stream. May be given even
+   * when there is none, as the headers tell.
+   */
+  readonly body: Buffer | Readable | undefined;
   /** The peer's address as the socket gives it. */
   readonly remoteAddress: string;
   /** Sends `100 Continue`; given when the request asked to be told, called when its body is wanted. */
@@ -43,11 +46,11 @@ export interface RequestBody {
    * What to send now: small bodies as a Buffer, others as a stream that is fed as the caller sends. After
    * `rewind`, the whole body again. Rejects with BridgeError REQUEST_TOO_LARGE.
    */
-  take(): Promise<Buffer | Readable>;
+  take(): Buffer | Promise<Buffer | Readable>;
   /** Makes the next `take` begin anew, reading in what is still to come; false when that is impossible. */
   rewind(): Promise<boolean>;
-  /** Says that no replay will follow: what was kept for one is given back. */
-  release(): void;
+  /** Says that no replay will follow: what was kept for one is given back. Undefined where nothing is. */
+  readonly release: (() => void) | undefined;
 }
 
 /**
@@ -65,6 +68,8 @@ export class Call {
   host = '';
   /** Set by `read`: whether the target was in absolute-form, as clients send it to an HTTP proxy. */
   proxied = false;
+  /** Set by `read`: how many followers it has passed before. */
+  hops = 0;
   /** Set by `read`: canonical path; empty until the target has been found well-formed. */
   path = '';
   /** Set by `read`: query as sent, without `?` and without `from_appid`. */
@@ -101,7 +106,7 @@ export class Call {
   requestBody: RequestBody | undefined;
   /** Set by `inject`, and by `inspect` after a repair. It goes into the query in the place of any token there. */
   credential: Credential | undefined;
-  /** Set by `inject`: the query as it goes out. It holds a credential: never log it. */
+  /** Set by `inject` or `relay`: the query as it goes out. It holds a credential: never log it. */
   outgoingQuery = '';
   /** Set by `inspect`: the platform's verdict in a small JSON answer, or our own in a refusal. */
   errcode: number | undefined;
@@ -117,6 +122,9 @@ export class Call {
   sends = 0;
   /** Set by `forward`: bytes of the answer's body so far. */
   answerBytes = 0;
+
+  /** Set by `forward`: the id that another gateway on the way gave it. */
+  followedSeqid: string | undefined;
 
   /** Why the call must end before its time, once it must. */
   fault: BridgeError | undefined;
@@ -139,11 +147,22 @@ export class Call {
   }
 }
 
-/** Answers a call, or throws BridgeError. */
-export type Handler = (call: Call) => Promise<Answer>;
+/**
+ * Answers a call, or throws BridgeError; at once where nothing has to be waited for, because every promise
+ * on the way costs as much as a stage does.
+ */
+export type Handler = (call: Call) => Answer | Promise<Answer>;
 
 /** One step of the way: does its part, then leaves the rest to `next`. */
 export type Stage = (next: Handler) => Handler;
+
+/** Goes on with an answer: at once if it is there, else when it comes. */
+export function onAnswer(
+  answer: Answer | Promise<Answer>,
+  then: (answer: Answer) => Answer | Promise<Answer>,
+): Answer | Promise<Answer> {
+  return answer instanceof Promise ? answer.then(then) : then(answer);
+}
 
 /** Ends a call before its time. The first fault counts; later ones are ignored. */
 export function failCall(call: Call, fault: BridgeError): void {

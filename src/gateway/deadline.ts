@@ -1,14 +1,16 @@
 import { Readable } from 'node:stream';
 import type { Stage } from './call.ts';
+import { onAnswer } from './call.ts';
 import type { Deadlines } from './deadlines.ts';
 
 /** Ends a call that takes longer than it may, its answer's body included. */
 export function deadline(deadlines: Deadlines, timeoutMs: () => number): Stage {
-  return next => async call => {
+  return next => call => {
     deadlines.add(call, timeoutMs());
-    const answer = await next(call);
-    if (answer.body instanceof Readable) answer.body.once('close', () => deadlines.remove(call));
-    else deadlines.remove(call);
-    return answer;
+    return onAnswer(next(call), answer => {
+      if (answer.body instanceof Readable) answer.body.once('close', () => deadlines.remove(call));
+      else deadlines.remove(call);
+      return answer;
+    });
   };
 }

@@ -3,25 +3,15 @@ import { connect } from 'node:net';
 import { Readable } from 'node:stream';
 import { request } from 'undici';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import type { TestGateway, TestGatewayOptions } from './gateway.fixture.ts';
-import { startGateway } from './gateway.fixture.ts';
-import type { Respond, TestUpstream } from './wire.fixture.ts';
-import { exchangeBytes, inPieces, sha256, startUpstream } from './wire.fixture.ts';
+import type { TestGatewayOptions } from './gateway.fixture.ts';
+import { gatewayBefore, startGateway } from './gateway.fixture.ts';
+import type { Respond } from './wire.fixture.ts';
+import { exchangeBytes, inPieces, sha256, startRawUpstream } from './wire.fixture.ts';
 
 const MIB = 1024 * 1024;
 
-async function setup(
-  respond: Respond,
-  options: Omit<TestGatewayOptions, 'origin'> = {},
-): Promise<{ gw: TestGateway; up: TestUpstream }> {
-  const up = await startUpstream(respond);
-  const gw = await startGateway({ origin: up.origin, ...options });
-  onTestFinished(async () => {
-    await gw.close();
-    await up.close();
-  });
-  return { gw, up };
-}
+const setup = (respond: Respond, options: Omit<TestGatewayOptions, 'origin'> = {}) =>
+  gatewayBefore(options, respond);
 
 describe('answers', () => {
   test.each([
@@ -81,6 +71,22 @@ describe('answers', () => {
       expect(ended).toBe('ECONNRESET');
       expect(await gw.record(1)).toMatchObject({ end: 'cut' });
     }
+  });
+
+  test('over the limit from their first piece on are cut too', async () => {
+    const up = await startRawUpstream(socket => {
+      const head = 'HTTP/1.1 200 OK\r\nContent-Type: image/png\r\nTransfer-Encoding: chunked\r\n\r\n';
+      socket.once('data', () => socket.write(`${head}7d0\r\n${'x'.repeat(2000)}\r\n`));
+    });
+    const gw = await startGateway({ origin: up.origin, settings: { maxResponseBytes: 1000 } });
+    onTestFinished(async () => {
+      await gw.close();
+      await up.close();
+    });
+    const answer = await request(`${gw.url}/wxa/x`);
+    expect(answer.statusCode).toBe(200);
+    await expect(answer.body.text()).rejects.toThrow();
+    expect(await gw.record(1)).toMatchObject({ end: 'cut' });
   });
 
   test('over the limit are refused while still collected', async () => {

@@ -3,8 +3,12 @@ import type { Clock } from '../base/clock.ts';
 import type { Platform } from '../platforms/platform.ts';
 import type { Answer, Call, Handler } from './call.ts';
 import { Exchange, ExchangeError } from './exchange.ts';
+import { addFollowHeaders, followTrust } from './follow.ts';
 import { forwardedHeaders } from './headers.ts';
-import type { GatewaySettings } from './settings.ts';
+import type { OutgoingRequest } from './http1/upstream-exchange.ts';
+import type { RequestFraming } from './http1/write-request-head.ts';
+import { writeRequestHead } from './http1/write-request-head.ts';
+import type { FollowSettings, GatewaySettings } from './settings.ts';
 import type { Upstreams } from './upstreams.ts';
 
 /** What forwarding needs. */
@@ -12,21 +16,38 @@ export interface ForwardOptions {
   readonly settings: () => GatewaySettings;
   readonly upstreams: Upstreams;
   readonly clock: Clock;
+  /** Given for a bridge that follows another: everything goes there. */
+  readonly follow: (() => FollowSettings) | undefined;
 }
 
-/** Sends the call to its platform and gives back the answer. Redirects are answers like any other. */
+/** Sends the call to its platform, or to the bridge that is followed, and gives back the answer. Redirects are answers like any other. */
 export function forward(options: ForwardOptions): Handler {
-  return async call => {
-    const body = await call.requestBody?.take();
-    try {
-      return await send(call, body, options);
-    } catch (error) {
-      if (body instanceof Readable) body.destroy();
-      if (!(error instanceof ExchangeError)) throw error;
-      if (!maySendAgain(call, body, error)) throw error.fault;
-      return await send(call, body, options).catch(unwrap);
-    }
+  return call => {
+    const body = call.requestBody?.take();
+    return body instanceof Promise
+      ? body.then(taken => send(call, taken, options))
+      : send(call, body, options);
   };
+}
+
+function send(call: Call, body: Buffer | Readable | undefined, options: ForwardOptions): Promise<Answer> {
+  return new Promise<Answer>((resolve, reject) => {
+    const giveUp = (error: unknown): void => {
+      if (body instanceof Readable) body.destroy();
+      reject(error instanceof ExchangeError ? error.fault : error);
+    };
+    const attempt = (failed: (error: ExchangeError) => void): void => {
+      try {
+        dispatch(call, body, options, resolve, failed);
+      } catch (error) {
+        giveUp(error);
+      }
+    };
+    attempt(error => {
+      if (maySendAgain(call, body, error)) attempt(giveUp);
+      else giveUp(error);
+    });
+  });
 }
 
 /**
@@ -41,25 +62,52 @@ function maySendAgain(call: Call, body: Buffer | Readable | undefined, error: Ex
   );
 }
 
-function unwrap(error: unknown): never {
-  throw error instanceof ExchangeError ? error.fault : error;
+function dispatch(
+  call: Call,
+  body: Buffer | Readable | undefined,
+  options: ForwardOptions,
+  resolve: (answer: Answer) => void,
+  reject: (error: ExchangeError) => void,
+): void {
+  if (call.fault !== undefined) throw call.fault;
+  const { upstream, maxResponseBytes } = options.settings();
+  const platform = call.platform as Platform;
+  const follow = options.follow?.();
+  const { method, headers: received, remoteAddress } = call.incoming;
+  const pool =
+    follow === undefined
+      ? options.upstreams.poolOf(upstream[platform.upstream])
+      : options.upstreams.poolOf(follow.gateway, followTrust(follow, platform));
+  const headers = forwardedHeaders(received, call.hopByHop, remoteAddress);
+  if (follow !== undefined) addFollowHeaders(headers, follow, call);
+  const request: OutgoingRequest = {
+    method,
+    head: writeRequestHead({
+      method,
+      target: call.outgoingQuery === '' ? call.path : `${call.path}?${call.outgoingQuery}`,
+      host: pool.authority,
+      headers,
+      framing: framingOf(call, body),
+    }),
+    body,
+    bodyLength: call.bodyLength,
+  };
+  const exchange = new Exchange({
+    call,
+    request,
+    host: pool.authority,
+    maxResponseBytes,
+    now: options.clock.now,
+    resolve,
+    reject,
+  });
+  call.sends += 1;
+  pool.dispatch(exchange);
 }
 
-function send(call: Call, body: Buffer | Readable | undefined, options: ForwardOptions): Promise<Answer> {
-  if (call.fault !== undefined) return Promise.reject(call.fault);
-  const { upstream, maxResponseBytes } = options.settings();
-  const origin = upstream[(call.platform as Platform).upstream];
-  const { method, headers: received, remoteAddress } = call.incoming;
-  const headers = forwardedHeaders(received, call.hopByHop, remoteAddress);
-  // A Buffer's length is known to undici; a stream's is not.
-  if (body !== undefined && !Buffer.isBuffer(body) && call.bodyLength !== undefined) {
-    headers.push('content-length', String(call.bodyLength));
-  }
-  const path = call.outgoingQuery === '' ? call.path : `${call.path}?${call.outgoingQuery}`;
-  return new Promise<Answer>((resolve, reject) => {
-    const host = origin.slice(origin.indexOf('://') + 3);
-    const exchange = new Exchange({ call, host, maxResponseBytes, now: options.clock.now, resolve, reject });
-    call.sends += 1;
-    options.upstreams.dispatch(origin, { path, method, headers, body: body ?? null }, exchange);
-  });
+/** A body that was read whole has a length even if it came in chunks; an empty one is none. */
+function framingOf(call: Call, body: Buffer | Readable | undefined): RequestFraming {
+  if (body === undefined) return 'none';
+  if (Buffer.isBuffer(body)) return body.length === 0 ? 'none' : body.length;
+  return call.bodyLength ?? 'chunked';
 }

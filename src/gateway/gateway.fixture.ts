@@ -3,12 +3,14 @@ import { tmpdir } from 'node:os';
 import { inspect } from 'node:util';
 import type { Dispatcher } from 'undici';
 import { request } from 'undici';
+import { onTestFinished } from 'vitest';
 import { createAccess } from '../access/access.ts';
 import type { CallerConfig } from '../access/callers.ts';
 import { createCallerDirectory } from '../access/callers.ts';
 import { createVirtualTokens } from '../access/virtual-tokens.ts';
 import type { Clock } from '../base/clock.ts';
 import { systemClock } from '../base/clock.ts';
+import { BridgeError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { Secret } from '../base/secret.ts';
 import { createAppDirectory } from '../credentials/apps.ts';
@@ -21,9 +23,11 @@ import type { HttpListenerOptions } from './http-listener.ts';
 import { listenHttp } from './http-listener.ts';
 import type { TakeBudget } from './limit.ts';
 import type { CallRecord } from './record.ts';
+import type { Followed } from './relay.ts';
 import type { GatewaySettings } from './settings.ts';
 import { DEFAULT_GATEWAY_SETTINGS } from './settings.ts';
 import type { GatewayTokens } from './tokens.ts';
+import { type Respond, startUpstream, type TestUpstream } from './wire.fixture.ts';
 
 /** What the tests of the gateway share: an authority in memory, and a gateway with a listener. */
 
@@ -38,6 +42,7 @@ export function appOf(name: string, appid: string, platform: PlatformId, isDefau
     platform,
     appid,
     secret: new Secret(`canary-secret-of-${name}`),
+    managed: true,
     dcloudAppid: undefined,
     default: isDefault,
     tokenMode: 'stable',
@@ -51,7 +56,7 @@ export interface TestAuthority extends Authority {
   token(app: App): string;
   readonly reports: RefusalReport[];
   /** What the next reports do instead of renewing. */
-  mode: 'renew' | 'keep' | 'fail' | 'hang';
+  mode: 'renew' | 'keep' | 'fail' | 'hang' | 'store-away' | 'unavailable';
   /** When set, `get` rejects with it. */
   failure: Error | undefined;
 }
@@ -79,9 +84,19 @@ export function createTestAuthority(clock: Clock = systemClock): TestAuthority {
       if (authority.failure !== undefined) throw authority.failure;
       return get(ref);
     },
+    held: ref => (authority.failure === undefined ? current.get(ref.app.appid) : undefined),
     async report(ref, report) {
       authority.reports.push(report);
       if (authority.mode === 'fail') throw new Error('the store is on fire');
+      if (authority.mode === 'store-away')
+        throw new BridgeError('STORE_UNAVAILABLE', 'the database failed: ECONNREFUSED', {
+          hint: 'check that the server runs',
+        });
+      if (authority.mode === 'unavailable')
+        throw new BridgeError('CREDENTIAL_UNAVAILABLE', 'no access-token for shop', {
+          ...{ hint: 'add 203.0.113.7 to the list', retryAfterMs: 5000 },
+          upstream: { errcode: 40164, errmsg: 'invalid ip' },
+        });
       if (authority.mode === 'hang') return new Promise(() => {});
       const credential = get(ref);
       if (credential.value.fingerprint !== report.fingerprint)
@@ -130,6 +145,7 @@ export interface TestGatewayOptions {
   readonly listener?: Partial<HttpListenerOptions>;
   readonly tmpDir?: string;
   readonly tokens?: Partial<GatewayTokens>;
+  readonly onFollowed?: (state: Followed) => void;
 }
 
 export interface TestGateway {
@@ -146,6 +162,8 @@ export interface TestGateway {
   readonly live: { settings: GatewaySettings };
   /** Waits for the next record beyond those there are. */
   record(count: number): Promise<CallRecord>;
+  /** Tells callers that their connections end, and serves on. */
+  drain(): void;
   closeWithin(timeoutMs: number): Promise<void>;
   close(): Promise<void>;
 }
@@ -156,11 +174,11 @@ export async function startGateway(options: TestGatewayOptions): Promise<TestGat
   const authority = createTestAuthority(clock);
   const log = createTestLog();
   const records: CallRecord[] = [];
-  const callers = createCallerDirectory(options.callers ?? []);
+  const callers = createCallerDirectory(options.callers ?? [], () => clock.now());
   const access = createAccess({ enabled: options.enabled ?? true, allow: options.allow ?? ['/*'], callers });
   const apps = createAppDirectory(options.apps ?? [SHOP, SPARE, NEWS]);
   const live = {
-    settings: { ...DEFAULT_GATEWAY_SETTINGS, upstream: { weixin: options.origin }, ...options.settings },
+    settings: { ...DEFAULT_GATEWAY_SETTINGS, upstream: upstreamsAt(options.origin), ...options.settings },
   };
   const tokens: GatewayTokens = {
     virtual: createVirtualTokens({
@@ -184,6 +202,7 @@ export async function startGateway(options: TestGatewayOptions): Promise<TestGat
     randomHex: bytes => randomBytes(bytes).toString('hex'),
     log,
     onCall: each => records.push(each),
+    ...(options.onFollowed !== undefined && { onFollowed: options.onFollowed }),
     tmpDir: options.tmpDir ?? tmpdir(),
   });
   const listener = await listenHttp({ gateway, clock, log, host: '127.0.0.1', port: 0, ...options.listener });
@@ -206,6 +225,7 @@ export async function startGateway(options: TestGatewayOptions): Promise<TestGat
       }
       return records[count - 1] as CallRecord;
     },
+    drain: listener.drain,
     async closeWithin(timeoutMs) {
       await listener.close(timeoutMs);
       await gateway.close();
@@ -242,3 +262,30 @@ export async function callThrough(
 export function tokenQuery(gw: TestGateway, app = SHOP): string {
   return `access_token=${encodeURIComponent(gw.authority.token(app))}`;
 }
+
+/** One server that stands in for every platform. */
+export function upstreamsAt(origin: string): GatewaySettings['upstream'] {
+  return { weixin: origin, qq: origin, qqConnect: origin };
+}
+
+/**
+ * A gateway before an upstream of its own, which says that all is well unless told otherwise. Both end with
+ * the test.
+ */
+export async function gatewayBefore(
+  options: Omit<TestGatewayOptions, 'origin'> = {},
+  respond: Respond = allIsWell,
+): Promise<{ gw: TestGateway; up: TestUpstream }> {
+  const up = await startUpstream(respond);
+  const gw = await startGateway({ origin: up.origin, ...options });
+  onTestFinished(async () => {
+    await gw.close();
+    await up.close();
+  });
+  return { gw, up };
+}
+
+const allIsWell: Respond = (_req, res) => {
+  res.setHeader('content-type', 'application/json');
+  res.end('{"errcode":0,"errmsg":"ok"}');
+};

@@ -1,32 +1,12 @@
 import fc from 'fast-check';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { BridgeError } from '../base/errors.ts';
-import type { TestGateway, TestGatewayOptions } from './gateway.fixture.ts';
-import { callThrough, SHOP, SPARE, startGateway, tokenQuery } from './gateway.fixture.ts';
-import type { Respond, TestUpstream } from './wire.fixture.ts';
-import { exchangeBytes, startUpstream, valuesOf } from './wire.fixture.ts';
-
-const OK: Respond = (_req, res) => {
-  res.setHeader('content-type', 'application/json');
-  res.end('{"errcode":0,"errmsg":"ok"}');
-};
-
-async function setup(
-  options: Omit<TestGatewayOptions, 'origin'> = {},
-  respond: Respond = OK,
-): Promise<{ gw: TestGateway; up: TestUpstream }> {
-  const up = await startUpstream(respond);
-  const gw = await startGateway({ origin: up.origin, ...options });
-  onTestFinished(async () => {
-    await gw.close();
-    await up.close();
-  });
-  return { gw, up };
-}
+import { callThrough, gatewayBefore, SHOP, SPARE, tokenQuery } from './gateway.fixture.ts';
+import { exchangeBytes, valuesOf } from './wire.fixture.ts';
 
 describe('injecting', () => {
   test('a call without a token gets one, and the answer comes back as it was', async () => {
-    const { gw, up } = await setup();
+    const { gw, up } = await gatewayBefore();
     const answer = await callThrough(gw, '/wxa/msg_sec_check?a=1', {
       method: 'POST',
       body: '{"x":1}',
@@ -42,7 +22,7 @@ describe('injecting', () => {
   });
 
   test('an empty access_token counts as none', async () => {
-    const { gw, up } = await setup();
+    const { gw, up } = await gatewayBefore();
     for (const query of [
       'access_token=&a=%20b',
       'a=%20b&access%5ftoken',
@@ -54,7 +34,7 @@ describe('injecting', () => {
   });
 
   test('whatever else is in the query passes byte for byte, with exactly one token and no from_appid', async () => {
-    const { gw, up } = await setup();
+    const { gw, up } = await gatewayBefore();
     const other = fc.stringMatching(/^[!-"$%'-~]{0,10}$/).filter(text => !/^[^=]*(?:_|%)/.test(text));
     await fc.assert(
       fc.asyncProperty(
@@ -78,7 +58,7 @@ describe('injecting', () => {
   });
 
   test('without a credential nothing goes out', async () => {
-    const { gw, up } = await setup();
+    const { gw, up } = await gatewayBefore();
     gw.authority.failure = new BridgeError(
       'CREDENTIAL_UNAVAILABLE',
       'no access_token for shop (wx00000000000000a1)',
@@ -101,7 +81,7 @@ describe('injecting', () => {
   });
 
   test('an authority that fails unforeseen does not tell callers how', async () => {
-    const { gw, up } = await setup();
+    const { gw, up } = await gatewayBefore();
     gw.authority.failure = new Error('secret detail');
     const answer = await callThrough(gw, '/wxa/x');
     expect(answer.status).toBe(500);
@@ -120,7 +100,7 @@ describe("a caller's own token", () => {
     'access%5Ftoken=MINE',
     'access_token=&cloudbase_access_token=MINE',
   ])('is left alone and needs no listing: %s', async query => {
-    const { gw, up } = await setup({ allow: [], enabled: false });
+    const { gw, up } = await gatewayBefore({ allow: [], enabled: false });
     expect(await callThrough(gw, `/wxa/x?${query}`)).toMatchObject({ status: 200 });
     expect(up.seen[0]?.url).toBe(`/wxa/x?${query}`);
     expect(gw.records[0]).toMatchObject({ injected: false, credential: undefined });
@@ -128,7 +108,7 @@ describe("a caller's own token", () => {
 
   test('is not repaired: a refusal passes as it is', async () => {
     const body = '{"errcode":40001,"errmsg":"invalid credential"}';
-    const { gw, up } = await setup({}, (_req, res) => res.end(body));
+    const { gw, up } = await gatewayBefore({}, (_req, res) => res.end(body));
     expect(await callThrough(gw, '/wxa/x?access_token=MINE')).toMatchObject({ status: 200, text: body });
     expect(up.seen).toHaveLength(1);
     expect(gw.authority.reports).toHaveLength(0);
@@ -136,13 +116,13 @@ describe("a caller's own token", () => {
   });
 
   test('keeps its meaning with any from_appid, which goes no further', async () => {
-    const { gw, up } = await setup();
+    const { gw, up } = await gatewayBefore();
     await callThrough(gw, '/wxa/x?from_appid=wxunknown&access_token=MINE');
     expect(up.seen[0]?.url).toBe('/wxa/x?access_token=MINE');
   });
 
   test('given twice is refused', async () => {
-    const { gw, up } = await setup();
+    const { gw, up } = await gatewayBefore();
     expect(await callThrough(gw, '/wxa/x?access_token=A&access%5Ftoken=B')).toMatchObject({ status: 400 });
     expect(await callThrough(gw, '/wxa/x?from_appid=A&from_appid=B')).toMatchObject({ status: 400 });
     expect(up.seen).toHaveLength(0);
@@ -151,14 +131,14 @@ describe("a caller's own token", () => {
 
 describe('paths', () => {
   test('that take no token pass untouched and unlisted', async () => {
-    const { gw, up } = await setup({ allow: [] });
+    const { gw, up } = await gatewayBefore({ allow: [] });
     const target = '/sns/jscode2session?appid=a&secret=s&js_code=c&access_token=';
     expect(await callThrough(gw, target)).toMatchObject({ status: 200 });
     expect(up.seen[0]?.url).toBe(target);
   });
 
   test('of third-party platforms are refused clearly', async () => {
-    const { gw, up } = await setup();
+    const { gw, up } = await gatewayBefore();
     const answer = await callThrough(gw, '/cgi-bin/component/api_query_auth', { method: 'POST' });
     expect(answer.status).toBe(503);
     expect(answer.json()).toMatchObject({
@@ -169,7 +149,7 @@ describe('paths', () => {
   });
 
   test('of services that are not offered are refused clearly', async () => {
-    const { gw, up } = await setup();
+    const { gw, up } = await gatewayBefore();
     const answer = await callThrough(gw, '/_/pay/unifiedorder?access_token=x', { method: 'POST' });
     expect(answer.status).toBe(404);
     expect(answer.json()).toMatchObject({
@@ -180,7 +160,7 @@ describe('paths', () => {
   });
 
   test('that are not listed are refused in both dialects', async () => {
-    const { gw, up } = await setup({ allow: ['/wxa/x'] });
+    const { gw, up } = await gatewayBefore({ allow: ['/wxa/x'] });
     const answer = await callThrough(gw, '/wxa/y?openid=secret');
     expect(answer.status).toBe(403);
     const seqid = answer.headers['x-openapi-seqid'];

@@ -1,4 +1,5 @@
 import type { Access } from '../access/access.ts';
+import type { Audit } from '../access/audit.ts';
 import { createRateLimits } from '../access/rate-limits.ts';
 import type { Clock } from '../base/clock.ts';
 import { BridgeError } from '../base/errors.ts';
@@ -15,6 +16,7 @@ import type { Answer, Handler, IncomingCall, Stage } from './call.ts';
 import { Call, failCall } from './call.ts';
 import { deadline } from './deadline.ts';
 import { createDeadlines } from './deadlines.ts';
+import { followOf } from './follow.ts';
 import { forward } from './forward.ts';
 import { inject } from './inject.ts';
 import { inspect } from './inspect.ts';
@@ -24,6 +26,9 @@ import { pace } from './pace.ts';
 import { read } from './read.ts';
 import type { CallRecord } from './record.ts';
 import { record } from './record.ts';
+import { refuseTickets } from './refuse-tickets.ts';
+import type { Followed } from './relay.ts';
+import { relay } from './relay.ts';
 import { createReplayStore } from './replay-store.ts';
 import { route } from './route.ts';
 import type { GatewaySettings } from './settings.ts';
@@ -38,6 +43,8 @@ export interface GatewayDeps {
   readonly access: Access;
   readonly authority: Authority;
   readonly tokens: GatewayTokens;
+  /** Told of every credential that is handed out, and of whoever is refused one. */
+  readonly audit?: Pick<Audit, 'note'> | undefined;
   readonly takeBudget: TakeBudget;
   /** Asked at every call, so that a reload takes effect at once. What it gives must have been checked. */
   readonly settings: () => GatewaySettings;
@@ -49,6 +56,8 @@ export interface GatewayDeps {
   readonly onBegin?: () => void;
   /** Told of every call when it is over. It must not throw. */
   readonly onCall?: (record: CallRecord) => void;
+  /** Told how the bridge that is followed met a call. It must not throw. */
+  readonly onFollowed?: ((state: Followed) => void) | undefined;
   /** Where large request bodies wait for a replay. */
   readonly tmpDir: string;
 }
@@ -72,8 +81,9 @@ export function createGateway(deps: GatewayDeps): Gateway {
   const { access, authority, clock, log, settings } = deps;
   const now = (): number => clock.now();
   checkGatewaySettings(settings());
+  const follow = followOf(settings);
   const limits = createRateLimits(now);
-  const upstreams = createUpstreams(() => settings().connectionsPerOrigin);
+  const upstreams = createUpstreams(clock, () => settings().connectionsPerOrigin);
   const replays = createReplayStore(deps);
   const deadlines = createDeadlines(clock, call => failCall(call, timedOut(settings().timeoutMs)));
 
@@ -83,34 +93,39 @@ export function createGateway(deps: GatewayDeps): Gateway {
     deadline(deadlines, () => settings().timeoutMs),
     answerErrors(log),
     read(deps.platforms.values()),
-    answerTokens({ ...deps, limits, now }),
+    answerTokens({ ...deps, limits, now, follows: follow !== undefined }),
     authenticate(deps),
     pace(limits),
     route(deps),
     authorize(access),
-    answerTickets({ authority, now }),
-    limit({ settings, takeBudget: deps.takeBudget, replays }),
+    follow === undefined ? answerTickets({ authority, audit: deps.audit, now }) : refuseTickets,
+    follow === undefined
+      ? limit({ settings, takeBudget: deps.takeBudget, replays })
+      : limit({ settings, takeBudget: undefined, replays: undefined }),
     inspect({ authority, recognize: deps.tokens.recognize, log }),
-    inject(authority),
+    follow === undefined ? inject(authority) : relay({ follow, onFollowed: deps.onFollowed }),
   ];
-  const handle = compose(stages, forward({ settings, upstreams, clock }));
+  const handle = compose(stages, forward({ settings, upstreams, clock, follow }));
   const open = (incoming: IncomingCall): Call => new Call(incoming, clock.now());
 
   return {
     open,
-    handle,
+    handle: call => Promise.resolve(handle(call)),
     abandon(call) {
       call.callerGone = true;
       failCall(call, new BridgeError('CALLER_GONE', 'the caller closed the connection before its answer'));
     },
     refuse(error, remoteAddress) {
-      const fail: Handler = () => Promise.reject(error);
+      const fail: Handler = () => {
+        throw error;
+      };
       const call = open({ method: '', target: '', headers: [], body: undefined, remoteAddress });
-      return compose(stages.slice(0, 3), fail)(call);
+      return Promise.resolve(compose(stages.slice(0, 3), fail)(call));
     },
     async close() {
       deadlines.close();
-      await upstreams.close();
+      replays.close();
+      upstreams.close();
     },
   };
 }

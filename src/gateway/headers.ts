@@ -1,47 +1,40 @@
 import { BridgeError } from '../base/errors.ts';
 import type { RawHeaders } from './call.ts';
+import {
+  CONNECTION,
+  CONTENT_ENCODING,
+  CONTENT_LENGTH,
+  CONTENT_TYPE,
+  FORWARDED_FOR,
+  HOP_BY_HOP,
+  HOPS,
+  HOPS_HEADER,
+  HOST,
+  KEY,
+  KEY_HEADER,
+  LAST_HOP_BY_HOP,
+  LAST_REQUEST_ONLY,
+  meaningOf,
+  ORIGIN,
+  OTHER,
+  PLATFORM_HOST,
+  PLATFORM_HOST_HEADER,
+  SEC_FETCH_SITE,
+  SEQID,
+  TRANSFER_ENCODING,
+} from './header-names.ts';
 import { hostOf } from './target.ts';
 
-/** Header by which a caller proves itself. It is ours and never reaches the platform. */
-export const KEY_HEADER = 'x-bridge-key';
-
-/** Header that names a call in every answer, as the hosted service has it. */
-export const SEQID_HEADER = 'x-openapi-seqid';
-
-/**
- * Headers that are not passed on, either way. The hosted service writes `te*` in its list; that is the
- * `TE` header of RFC 9110, as in the list of Go's reverse proxy which this one follows name by name. A
- * wildcard would take end-to-end headers such as `test-id` away.
- */
-const HOP_BY_HOP: ReadonlySet<string> = new Set([
-  'connection',
-  'proxy-connection',
-  'keep-alive',
-  'proxy-authenticate',
-  'proxy-authorization',
-  'te',
-  'trailer',
-  'trailers',
-  'transfer-encoding',
-  'upgrade',
-  'expect',
-]);
-
-/** Besides those, what a request loses: what we set ourselves, or what was meant for us. */
-const REQUEST_ONLY: ReadonlySet<string> = new Set(['host', 'content-length', 'x-forwarded-for', KEY_HEADER]);
-
-/** Besides those, what an answer loses: an id by another gateway on the way. */
-const ANSWER_ONLY: ReadonlySet<string> = new Set([SEQID_HEADER]);
-
-/** Lengths of all names above: a header of another length needs no look-up. */
-const SPECIAL_LENGTHS = new Uint8Array(64);
-for (const name of [...HOP_BY_HOP, ...REQUEST_ONLY, ...ANSWER_ONLY, 'origin', 'sec-fetch-site'])
-  SPECIAL_LENGTHS[name.length] = 1;
+export { KEY_HEADER, SEQID_HEADER } from './header-names.ts';
 
 /** What the gateway wants to know of a request's headers. */
 export interface HeaderReading {
   /** Host addressed, lower case, without port; empty without a Host header. */
   host: string;
+  /** The platform's host as a follower names it, in the same form. */
+  platformHost: string | undefined;
+  /** How many followers it has passed. */
+  hops: number;
   /** The caller key, when one was sent. */
   key: string | undefined;
   /** Declared length of the body in bytes; 0 when there is none, undefined when it comes in chunks. */
@@ -59,6 +52,8 @@ export interface HeaderReading {
 export function readRequestHeaders(headers: RawHeaders): HeaderReading {
   const reading: HeaderReading = {
     host: '',
+    platformHost: undefined,
+    hops: 0,
     key: undefined,
     bodyLength: 0,
     hopByHop: undefined,
@@ -68,38 +63,50 @@ export function readRequestHeaders(headers: RawHeaders): HeaderReading {
   let hostSeen = false;
   let lengthSeen = false;
   let chunked = false;
+  let hopsSeen = false;
   for (let i = 0; i < headers.length; i += 2) {
-    const name = headers[i] as string;
-    if (SPECIAL_LENGTHS[name.length] !== 1) continue;
+    const meaning = meaningOf(headers[i] as string);
+    if (meaning === OTHER) continue;
     const value = headers[i + 1] as string;
-    switch (name.toLowerCase()) {
-      case 'host':
+    switch (meaning) {
+      case HOST:
         if (hostSeen) throw malformed('there is more than one Host header');
         hostSeen = true;
         reading.host = hostOf(value.trim());
         break;
-      case 'content-length':
+      case CONTENT_LENGTH:
         if (lengthSeen) throw malformed('there is more than one Content-Length header');
         lengthSeen = true;
         if (!/^\d{1,15}$/.test(value)) throw malformed('Content-Length must be a whole number');
         reading.bodyLength = Number(value);
         break;
-      case 'transfer-encoding':
+      case TRANSFER_ENCODING:
         if (chunked || value.toLowerCase() !== 'chunked')
           throw malformed('the only Transfer-Encoding understood is "chunked"');
         chunked = true;
         break;
-      case KEY_HEADER:
+      case KEY:
         if (reading.key !== undefined) throw malformed(`there is more than one ${KEY_HEADER} header`);
         reading.key = value;
         break;
-      case 'origin':
+      case HOPS:
+        if (hopsSeen || !/^\d{1,3}$/.test(value))
+          throw malformed(`${HOPS_HEADER} must be a small number, given once`);
+        hopsSeen = true;
+        reading.hops = Number(value);
+        break;
+      case PLATFORM_HOST:
+        if (reading.platformHost !== undefined)
+          throw malformed(`there is more than one ${PLATFORM_HOST_HEADER} header`);
+        reading.platformHost = hostOf(value.trim());
+        break;
+      case ORIGIN:
         reading.origin = value;
         break;
-      case 'sec-fetch-site':
+      case SEC_FETCH_SITE:
         reading.secFetchSite = value;
         break;
-      case 'connection':
+      case CONNECTION:
         reading.hopByHop = namesListed(value, reading.hopByHop);
         break;
     }
@@ -121,20 +128,17 @@ export function forwardedHeaders(
   for (let i = 0; i < headers.length; i += 2) {
     const name = headers[i] as string;
     const value = headers[i + 1] as string;
-    if (SPECIAL_LENGTHS[name.length] === 1 || hopByHop !== undefined) {
-      const lower = name.toLowerCase();
-      if (HOP_BY_HOP.has(lower) || hopByHop?.has(lower)) continue;
-      if (lower === 'x-forwarded-for') {
-        if (forwardedForAt === -1) {
-          forwardedForAt = out.length + 1;
-          out.push(name, '');
-        }
-        forwardedFor += `${value}, `;
-        continue;
+    if (hopByHop?.has(name.toLowerCase())) continue;
+    const meaning = meaningOf(name);
+    if (meaning === OTHER || meaning > LAST_REQUEST_ONLY) {
+      out.push(name, value);
+    } else if (meaning === FORWARDED_FOR) {
+      if (forwardedForAt === -1) {
+        forwardedForAt = out.length + 1;
+        out.push(name, '');
       }
-      if (REQUEST_ONLY.has(lower)) continue;
+      forwardedFor += `${value}, `;
     }
-    out.push(name, value);
   }
   if (forwardedForAt === -1) out.push('x-forwarded-for', peer);
   else out[forwardedForAt] = forwardedFor + peer;
@@ -150,27 +154,28 @@ export interface AnswerHead {
   readonly contentType: string;
   /** Lower case; empty when there is none. */
   readonly contentEncoding: string;
+  /** The id that another gateway on the way gave the call; it is not passed on. */
+  readonly seqid: string | undefined;
 }
 
-/** Reads an answer's header list (Latin-1 bytes, as undici gives it) and drops what is not passed on. */
-export function readAnswerHead(raw: readonly Buffer[]): AnswerHead {
+/** Reads an answer's header list and drops what is not passed on. */
+export function readAnswerHead(raw: RawHeaders): AnswerHead {
   const headers: string[] = [];
   let length: number | undefined;
   let contentType = '';
   let contentEncoding = '';
+  let seqid: string | undefined;
   let hopByHop: ReadonlySet<string> | undefined;
   for (let i = 0; i < raw.length; i += 2) {
-    const name = (raw[i] as Buffer).toString('latin1');
-    const value = (raw[i + 1] as Buffer).toString('latin1');
-    const size = name.length;
-    if (SPECIAL_LENGTHS[size] === 1 || size === 12 || size === 16) {
-      const lower = name.toLowerCase();
-      if (lower === 'connection') hopByHop = namesListed(value, hopByHop);
-      if (HOP_BY_HOP.has(lower) || ANSWER_ONLY.has(lower)) continue;
-      if (lower === 'content-length') length = Number(value);
-      else if (lower === 'content-type') contentType = mediaType(value);
-      else if (lower === 'content-encoding') contentEncoding = value.trim().toLowerCase();
-    }
+    const name = raw[i] as string;
+    const value = raw[i + 1] as string;
+    const meaning = meaningOf(name);
+    if (meaning === CONNECTION) hopByHop = namesListed(value, hopByHop);
+    if (meaning === SEQID) seqid = value;
+    if (isHopByHop(meaning) || meaning === SEQID) continue;
+    if (meaning === CONTENT_LENGTH) length = Number(value);
+    else if (meaning === CONTENT_TYPE) contentType = mediaType(value);
+    else if (meaning === CONTENT_ENCODING) contentEncoding = value.trim().toLowerCase();
     headers.push(name, value);
   }
   return {
@@ -178,7 +183,12 @@ export function readAnswerHead(raw: readonly Buffer[]): AnswerHead {
     length,
     contentType,
     contentEncoding,
+    seqid,
   };
+}
+
+function isHopByHop(meaning: number): boolean {
+  return meaning >= HOP_BY_HOP && meaning <= LAST_HOP_BY_HOP;
 }
 
 function withoutNames(headers: readonly string[], names: ReadonlySet<string>): string[] {
@@ -195,12 +205,12 @@ function namesListed(
   value: string,
   before: ReadonlySet<string> | undefined,
 ): ReadonlySet<string> | undefined {
+  if (value === 'keep-alive' || value === 'close') return before;
   const plain = value.toLowerCase();
-  if (plain === 'keep-alive' || plain === 'close') return before;
   let names: Set<string> | undefined;
   for (const item of plain.split(',')) {
     const name = item.trim();
-    if (name === '' || name === 'close' || HOP_BY_HOP.has(name)) continue;
+    if (name === '' || name === 'close' || isHopByHop(meaningOf(name))) continue;
     names ??= new Set(before);
     names.add(name);
   }

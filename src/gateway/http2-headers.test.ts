@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { http2AnswerHeaders, readHttp2Head } from './http2-headers.ts';
+import { http2AnswerHeaders, isSayableInHttp1, readHttp2Head } from './http2-headers.ts';
 
 const PSEUDO = [
   ...[':method', 'POST', ':path', '/wxa/x?a=1', ':scheme', 'https'],
@@ -42,6 +42,18 @@ describe('the head of a request', () => {
     expect(readHttp2Head(['expect', '100-Continue'], false).awaits).toBe(true);
     expect(readHttp2Head(['expect', 'miracles'], false).awaits).toBe(false);
   });
+});
+
+test.each<[string, string[], boolean]>([
+  ['an ordinary head', PSEUDO, true],
+  ['a method of more than a token', [':method', 'GET / HTTP/1.1\r\nX: y'], false],
+  ['no method', [':path', '/'], false],
+  ['a line break in a value', [...PSEUDO, 'x-a', 'b\r\nx-bridge-key: k'], false],
+  ['a line break in the authority', [':method', 'GET', ':authority', 'a\r\nx: y'], false],
+  ['a colon in a name', [...PSEUDO, 'x-a: b', 'c'], false],
+  ['an empty name', [...PSEUDO, '', 'c'], false],
+])('%s can be said in HTTP/1.1 or is known not to', (_what, raw, sayable) => {
+  expect(isSayableInHttp1(readHttp2Head(raw, true))).toBe(sayable);
 });
 
 test('the head of an answer: lower case, doubles kept, nothing HTTP/2 forbids', () => {

@@ -1,4 +1,5 @@
 import type { Answer, RawHeaders } from './call.ts';
+import { isFieldValue, isToken } from './http1/syntax.ts';
 
 /** A request's head in the words of HTTP/1.1, which everything behind a listener speaks. */
 export interface Http2Head {
@@ -72,6 +73,18 @@ export function readHttp2Head(raw: RawHeaders, endsWithHead: boolean): Http2Head
   }
   if (!hasLength && !endsWithHead) headers.push('transfer-encoding', 'chunked');
   return { method, target, headers, awaits, size };
+}
+
+/**
+ * Whether a head can be passed on in HTTP/1.1 without a part of it becoming something else. nghttp2 lets none
+ * through that cannot; calls go out as they are written, so this does not rest on it alone.
+ */
+export function isSayableInHttp1({ method, headers }: Http2Head): boolean {
+  if (!isToken(method)) return false;
+  for (let i = 0; i < headers.length; i += 2) {
+    if (!isToken(headers[i] as string) || !isFieldValue(headers[i + 1] as string)) return false;
+  }
+  return true;
 }
 
 /** The header list an answer goes out with: names in lower case, `:status` first, what HTTP/2 forbids left out. */

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { constants } from 'node:http2';
 import { Readable } from 'node:stream';
+import { setTimeout as pause } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { exchangeHttp2, HOST, openHttp2, startHttps } from './https.fixture.ts';
 import { sha256, startUpstream, valuesOf } from './wire.fixture.ts';
@@ -268,5 +269,51 @@ describe('large bodies', () => {
     const answer = await exchangeHttp2(openHttp2(tls), get('/wxa/x'));
     expect(answer.status).toBe(200);
     expect(answer.rstCode).toBe(constants.NGHTTP2_INTERNAL_ERROR);
+  });
+});
+
+describe('a listener that is about to stop', () => {
+  test('lets requests finish, and serves new connections until it closes', async () => {
+    let answerNow = (): void => {};
+    const up = await startUpstream((req, res) => {
+      if (req.url?.startsWith('/wxa/slow')) answerNow = () => void res.end('{"errcode":0}');
+      else res.end('{"errcode":0}');
+    });
+    const tls = await startHttps({ upstream: up });
+    const session = openHttp2(tls);
+    const goaway = once(session, 'goaway');
+    const pending = exchangeHttp2(session, get('/wxa/slow'));
+    await expect.poll(() => up.seen.length).toBe(1);
+    tls.listener.drain();
+    expect((await goaway)[0]).toBe(NGHTTP2_NO_ERROR);
+    const next = openHttp2(tls);
+    expect((await exchangeHttp2(next, get('/wxa/x'))).status).toBe(200);
+    answerNow();
+    expect((await pending).status).toBe(200);
+    await once(session, 'close');
+    expect((await exchangeHttp2(next, get('/wxa/x'))).status).toBe(200);
+    expect(next.closed).toBe(false);
+    await tls.listener.close(5000);
+    await expect.poll(() => next.closed).toBe(true);
+  });
+
+  test('serves the first request of a connection that it has just accepted', async () => {
+    const tls = await startHttps();
+    const session = openHttp2(tls);
+    await once(session, 'remoteSettings');
+    const closed = tls.listener.close(5000);
+    await pause(20);
+    expect((await exchangeHttp2(session, get('/wxa/x'))).status).toBe(200);
+    await closed;
+    await expect.poll(() => session.closed).toBe(true);
+  });
+
+  test('does not wait for a connection without a request', async () => {
+    const tls = await startHttps();
+    const session = openHttp2(tls);
+    await once(session, 'remoteSettings');
+    const ended = once(session, 'close');
+    await tls.listener.close(20_000);
+    await ended;
   });
 });

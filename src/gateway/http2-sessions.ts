@@ -7,8 +7,16 @@ import type { BridgeError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { Answer, Call, RawHeaders } from './call.ts';
 import type { Gateway } from './gateway.ts';
-import { http2AnswerHeaders, readHttp2Head } from './http2-headers.ts';
-import { DEAD_SOCKET_MS, headTooLarge, LINGER_MS, MAX_HEAD_BYTES, tunnelRefused } from './listener.ts';
+import { http2AnswerHeaders, isSayableInHttp1, readHttp2Head } from './http2-headers.ts';
+import {
+  DEAD_SOCKET_MS,
+  FIRST_REQUEST_MS,
+  headMalformed,
+  headTooLarge,
+  LINGER_MS,
+  MAX_HEAD_BYTES,
+  tunnelRefused,
+} from './listener.ts';
 
 /** What HTTP/2 is served with. */
 export interface Http2Options {
@@ -22,7 +30,13 @@ export interface Http2Options {
 /** Serves HTTP/2 on connections that were accepted elsewhere. */
 export interface Http2Sessions {
   serve(socket: TLSSocket): void;
-  /** Takes no new requests; connections end when the requests under way are answered. */
+  /**
+   * Takes no new requests on the connections there are; they end when the requests under way are answered.
+   * A request that crosses the word of it is not served, and its caller is told so: REFUSED_STREAM, after
+   * which clients send it again by themselves (RFC 9113, section 8.7).
+   */
+  retire(): void;
+  /** As `retire`, and for connections that come to be as well. */
   close(): void;
 }
 
@@ -61,7 +75,8 @@ const BODILESS: ReadonlySet<number> = new Set([204, 205, 304]);
 /** Makes the HTTP/2 side of a listener (RFC 9113): each stream becomes a call of the gateway. */
 export function createHttp2Sessions(options: Http2Options): Http2Sessions {
   const { gateway, clock, log, keepAliveTimeoutMs } = options;
-  const sessions = new Set<ServerHttp2Session>();
+  /** The connections, and whether a request has come on each. */
+  const sessions = new Map<ServerHttp2Session, { used: boolean }>();
   let closing = false;
 
   /** Gives the peer a moment to close the connection, then does it without the peer. */
@@ -76,14 +91,11 @@ export function createHttp2Sessions(options: Http2Options): Http2Sessions {
 
   const serve = (socket: TLSSocket): void => {
     socket.on('error', () => {});
-    if (closing) {
-      socket.destroy();
-      return;
-    }
     const remoteAddress = socket.remoteAddress ?? '';
     const session = performServerHandshake(socket, SESSION_OPTIONS);
     session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
-    sessions.add(session);
+    const state = { used: false };
+    sessions.set(session, state);
     let streams = 0;
 
     socket.once('finish', () => dismiss(socket));
@@ -102,23 +114,41 @@ export function createHttp2Sessions(options: Http2Options): Http2Sessions {
     session.on('stream', (stream, _headers, _flags, rawHeaders) => {
       if (streams === 0) session.setTimeout(DEAD_SOCKET_MS);
       streams += 1;
+      state.used = true;
       stream.once('close', () => {
         streams -= 1;
         if (streams === 0 && !session.destroyed) session.setTimeout(keepAliveTimeoutMs);
       });
       onStream(stream, rawHeaders, remoteAddress);
     });
+    if (closing) end(session, state.used);
+  };
+
+  /** A new connection ends with its first request, which may be on its way. */
+  const end = (session: ServerHttp2Session, used: boolean): void => {
+    if (session.closed) return;
+    if (used) {
+      session.close();
+      return;
+    }
+    session.setTimeout(FIRST_REQUEST_MS);
+    session.once('stream', () => session.close());
   };
 
   const onStream = (stream: ServerHttp2Stream, rawHeaders: RawHeaders, remoteAddress: string): void => {
     stream.on('error', () => {});
-    const { method, target, headers, awaits, size } = readHttp2Head(rawHeaders, stream.endAfterHeaders);
+    const head = readHttp2Head(rawHeaders, stream.endAfterHeaders);
+    const { method, target, headers, awaits, size } = head;
     if (method === 'CONNECT') {
       refuse(stream, tunnelRefused(), remoteAddress);
       return;
     }
     if (size > MAX_HEAD_BYTES) {
       refuse(stream, headTooLarge(), remoteAddress);
+      return;
+    }
+    if (!isSayableInHttp1(head)) {
+      refuse(stream, headMalformed(), remoteAddress);
       return;
     }
     const call = gateway.open({
@@ -199,11 +229,16 @@ export function createHttp2Sessions(options: Http2Options): Http2Sessions {
     else stream.once('finish', linger);
   };
 
+  const retire = (): void => {
+    for (const [session, { used }] of sessions) end(session, used);
+  };
+
   return {
     serve,
+    retire,
     close() {
       closing = true;
-      for (const session of sessions) session.close();
+      retire();
     },
   };
 }

@@ -1,10 +1,8 @@
 import { constants } from 'node:crypto';
-import type { Server } from 'node:https';
-import { createServer } from 'node:https';
 import type { Socket } from 'node:net';
-import type { SecureContextOptions, TLSSocket } from 'node:tls';
-import { http1Options, serveHttp1 } from './http-listener.ts';
-
+import type { SecureContextOptions } from 'node:tls';
+import { createServer } from 'node:tls';
+import { createServerConnections } from './http1/server-connections.ts';
 import { createHttp2Sessions } from './http2-sessions.ts';
 import type { HttpListener, HttpListenerOptions } from './listener.ts';
 import { KEEP_ALIVE_MS, openListener } from './listener.ts';
@@ -28,24 +26,24 @@ const HANDSHAKE_TIMEOUT_MS = 10_000;
 export async function listenHttps(options: HttpsListenerOptions): Promise<HttpListener> {
   const { gateway, clock, log, certificates } = options;
   const server = createServer({
-    ...http1Options(options),
     ...secureContext(certificates.current()),
     ALPNProtocols: ['h2', 'http/1.1'],
+    noDelay: true,
     handshakeTimeout: options.handshakeTimeoutMs ?? HANDSHAKE_TIMEOUT_MS,
   });
   certificates.onChange(certificate => server.setSecureContext(secureContext(certificate)));
 
-  const http1 = serveHttp1(server, options);
+  const http1 = createServerConnections(options);
   const http2 = createHttp2Sessions({
     gateway,
     clock,
     log,
     keepAliveTimeoutMs: options.keepAliveTimeoutMs ?? KEEP_ALIVE_MS,
   });
-  chooseByAlpn(server, socket => http2.serve(socket));
-
-  // Node would report a failed handshake as a malformed request, and an answer to that could not be sent.
-  server.removeAllListeners('tlsClientError');
+  server.on('secureConnection', socket => {
+    if (socket.alpnProtocol === 'h2') http2.serve(socket);
+    else http1.serve(socket);
+  });
   server.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => {
     log.debug({ code: error.code, from: socket.remoteAddress }, 'a TLS handshake failed');
     socket.destroy();
@@ -57,6 +55,10 @@ export async function listenHttps(options: HttpsListenerOptions): Promise<HttpLi
     socket.once('close', () => sockets.delete(socket));
   });
   return openListener(server, options, {
+    beginDraining() {
+      http1.beginDraining();
+      http2.retire();
+    },
     beginClosing() {
       http1.beginClosing();
       http2.close();
@@ -64,16 +66,6 @@ export async function listenHttps(options: HttpsListenerOptions): Promise<HttpLi
     breakOff() {
       for (const socket of sockets) socket.destroy();
     },
-  });
-}
-
-/** Takes connections that agreed on HTTP/2 away from Node's own handler, which has the rest. */
-function chooseByAlpn(server: Server, serveHttp2: (socket: TLSSocket) => void): void {
-  const handlers = server.listeners('secureConnection');
-  server.removeAllListeners('secureConnection');
-  server.on('secureConnection', socket => {
-    if (socket.alpnProtocol === 'h2') serveHttp2(socket);
-    else for (const handle of handlers) handle.call(server, socket);
   });
 }
 

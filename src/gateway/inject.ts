@@ -1,6 +1,7 @@
-import type { Authority } from '../credentials/credentials.ts';
+import { Secret } from '../base/secret.ts';
+import type { Authority, Credential } from '../credentials/credentials.ts';
 import type { App, Platform } from '../platforms/platform.ts';
-import type { Call, Stage } from './call.ts';
+import type { Answer, Call, Stage } from './call.ts';
 import { untilFault } from './call.ts';
 import { dropParameters } from './query.ts';
 
@@ -9,35 +10,47 @@ import { dropParameters } from './query.ts';
  * not go out. Other parameters stay byte for byte as they were.
  */
 export function inject(authority: Authority): Stage {
+  /** Credentials as they stand in a query: encoding one takes longer than all else that is done here. */
+  const encoded = new WeakMap<Credential, Secret>();
+
+  const place = (call: Call, credential: Credential): void => {
+    let token = encoded.get(credential);
+    if (token === undefined) {
+      token = new Secret(encodeURIComponent(credential.value.reveal()));
+      encoded.set(credential, token);
+    }
+    call.credential = credential;
+    call.outgoingQuery = queryWith(call, token.reveal());
+  };
+
   return next => call => {
     // After a repair the new credential goes out, whoever brought the one before.
     if (call.credential !== undefined) {
-      place(call);
+      place(call, call.credential);
       return next(call);
     }
     if (!call.injects) {
       call.outgoingQuery = call.query;
       return next(call);
     }
-    return untilFault(call, authority.get({ app: call.app as App, kind: 'access-token' })).then(
-      credential => {
-        call.credential = credential;
-        place(call);
-        return next(call);
-      },
-    );
+    const ref = { app: call.app as App, kind: 'access-token' } as const;
+    const send = (credential: Credential): Answer | Promise<Answer> => {
+      place(call, credential);
+      return next(call);
+    };
+    const held = authority.held(ref);
+    return held === undefined ? untilFault(call, authority.get(ref)).then(send) : send(held);
   };
 }
 
-function place(call: Call): void {
+/** The query as it goes out, with a credential that is encoded already. */
+function queryWith(call: Call, token: string): string {
   const { tokenParameter, callerTokenParameters } = call.platform as Platform;
-  const token = call.credential?.value.reveal();
-  if (token === undefined || token === '')
-    throw new TypeError('a call was about to go out without its credential');
+  if (token === '') throw new TypeError('a call was about to go out without its credential');
   const others =
     call.emptyToken || call.token !== undefined
       ? dropParameters(call.query, callerTokenParameters)
       : call.query;
-  const placed = `${tokenParameter}=${encodeURIComponent(token)}`;
-  call.outgoingQuery = others === '' ? placed : `${placed}&${others}`;
+  const placed = `${tokenParameter}=${token}`;
+  return others === '' ? placed : `${placed}&${others}`;
 }

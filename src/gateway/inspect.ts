@@ -1,10 +1,14 @@
 import { mayActAs } from '../access/callers.ts';
+import { BridgeError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { fingerprintOf } from '../base/secret.ts';
 import type { Authority, Credential, CredentialRef } from '../credentials/credentials.ts';
 import { readVerdict } from './answer-verdict.ts';
-import type { Answer, Call, Stage } from './call.ts';
-import { untilFault } from './call.ts';
+import type { Answer, Call, Handler, Stage } from './call.ts';
+import { onAnswer, untilFault } from './call.ts';
+
+/** When a caller may try again after the database was away: it is asked anew as often. */
+const STORE_RETRY_MS = 1000;
 
 /** What inspecting needs. */
 export interface InspectOptions {
@@ -16,29 +20,50 @@ export interface InspectOptions {
 
 /**
  * Looks into small JSON answers. When the platform refuses the credential we put in, has it replaced and
- * sends the call once more; whatever comes back then is the answer. An answer that cannot be mended goes
- * to the caller as it is.
+ * sends the call once more; whatever comes back then is the answer. Where no other credential is to be had,
+ * the call is answered as one that found none: what stands in the way is told, and when to try again, which
+ * a refused token does not tell. Any other answer that cannot be mended goes to the caller as it is.
  */
 export function inspect(options: InspectOptions): Stage {
-  return next => async call => {
-    try {
-      const answer = await next(call);
-      const errcode = note(call, answer);
-      if (errcode === undefined || !isTokenRefusal(call, errcode)) return answer;
-      const refused = await refusedCredential(call, options);
-      if (refused === undefined) return answer;
-      const repaired = await repair(call, refused, errcode, options);
-      if (repaired === undefined) return answer;
-      call.replayed = true;
-      call.credential = repaired;
-      call.answerBytes = 0;
-      const second = await next(call);
-      note(call, second);
-      return second;
-    } finally {
-      call.requestBody?.release();
-    }
+  return next => {
+    const inspected: Handler = call =>
+      onAnswer(next(call), answer => {
+        const errcode = note(call, answer);
+        return errcode !== undefined && isTokenRefusal(call, errcode)
+          ? mend(call, answer, errcode, next, options)
+          : answer;
+      });
+    return call => (call.requestBody?.release === undefined ? inspected(call) : releasing(call, inspected));
   };
+}
+
+/** Gives back what was kept of the request's body for a replay, whatever comes of the call. */
+async function releasing(call: Call, handle: Handler): Promise<Answer> {
+  try {
+    return await handle(call);
+  } finally {
+    call.requestBody?.release?.();
+  }
+}
+
+/** The answer to the call sent once more, or the refusal as it came. */
+async function mend(
+  call: Call,
+  answer: Answer,
+  errcode: number,
+  next: Handler,
+  options: InspectOptions,
+): Promise<Answer> {
+  const refused = await refusedCredential(call, options);
+  if (refused === undefined) return answer;
+  const repaired = await repair(call, refused, errcode, options);
+  if (repaired === undefined) return answer;
+  call.replayed = true;
+  call.credential = repaired;
+  call.answerBytes = 0;
+  const second = await next(call);
+  note(call, second);
+  return second;
 }
 
 /** Notes the verdict of an answer for the record. */
@@ -86,7 +111,10 @@ async function refusedCredential(
   }
 }
 
-/** A credential other than the refused one, with the body ready to be sent again; undefined when there is none. */
+/**
+ * A credential other than the refused one, with the body ready to be sent again; undefined when there is
+ * none. Throws what stood in the way of one that could have been sent.
+ */
 async function repair(
   call: Call,
   { ref, fingerprint }: Refused,
@@ -99,14 +127,29 @@ async function repair(
     const { credential, outcome, reason } = await untilFault(call, report);
     log.info({ ...about, outcome, reason }, 'the platform refused a credential');
     if (outcome === 'kept' || credential.value.fingerprint === fingerprint) return undefined;
-    if (call.requestBody !== undefined && !(await call.requestBody.rewind())) return undefined;
-    return credential;
+    return (await mayGoAgain(call)) ? credential : undefined;
   } catch (error) {
-    // The platform's own refusal tells the caller more than our failure to mend it.
     log.warn(
       { ...about, reason: error instanceof Error ? error.message : 'unknown' },
       'a refused credential was not replaced',
     );
-    return undefined;
+    // A fault of the call's own, such as its time being over, tells less than the platform's refusal.
+    if (!(error instanceof BridgeError) || error === call.fault) return undefined;
+    if (!(await mayGoAgain(call).catch(() => false))) return undefined;
+    throw error.code === 'STORE_UNAVAILABLE' ? storeAway(error, errcode) : error;
   }
+}
+
+/** Whether the call could be sent once more, from its body's side. */
+async function mayGoAgain({ requestBody }: Call): Promise<boolean> {
+  return requestBody === undefined || requestBody.rewind();
+}
+
+/** A caller that is told of a refused token may throw its own away; all it has to do is to try again. */
+function storeAway(error: BridgeError, errcode: number): BridgeError {
+  return new BridgeError(
+    'STORE_UNAVAILABLE',
+    `the platform refused the token (${errcode}), which could not be replaced because the database is away: ${error.message}`,
+    { cause: error, ...(error.hint !== undefined && { hint: error.hint }), retryAfterMs: STORE_RETRY_MS },
+  );
 }

@@ -16,7 +16,8 @@ export function read(platforms: Iterable<Platform>): Stage {
     const reading = readRequestHeaders(headers);
     call.proxied = host !== undefined;
     // RFC 9112, section 3.2.2: the host in an absolute-form target wins over the Host header.
-    call.host = host ?? reading.host;
+    call.host = host ?? reading.platformHost ?? reading.host;
+    call.hops = reading.hops;
     call.key = reading.key;
     call.fromWebPage = isFromWebPage(reading);
     call.bodyLength = reading.bodyLength;

@@ -1,34 +1,14 @@
 import { gzipSync } from 'node:zlib';
-import { describe, expect, onTestFinished, test } from 'vitest';
-import type { TestGateway, TestGatewayOptions } from './gateway.fixture.ts';
-import { callThrough, createTestAuthority, SHOP, startGateway } from './gateway.fixture.ts';
+import { describe, expect, test } from 'vitest';
+import { callThrough, createTestAuthority, gatewayBefore, SHOP, upstreamsAt } from './gateway.fixture.ts';
 import { createGateway } from './gateway.ts';
-import type { Respond, TestUpstream } from './wire.fixture.ts';
-import { startUpstream } from './wire.fixture.ts';
-
-const OK: Respond = (_req, res) => {
-  res.setHeader('content-type', 'application/json');
-  res.end('{"errcode":0,"errmsg":"ok"}');
-};
-
-async function setup(
-  options: Omit<TestGatewayOptions, 'origin'> = {},
-  respond: Respond = OK,
-): Promise<{ gw: TestGateway; up: TestUpstream }> {
-  const up = await startUpstream(respond);
-  const gw = await startGateway({ origin: up.origin, ...options });
-  onTestFinished(async () => {
-    await gw.close();
-    await up.close();
-  });
-  return { gw, up };
-}
+import type { CallRecord } from './record.ts';
 
 describe('recording', () => {
   const RID = '65a1b2c3-0f0f0f0f-1a2b3c4d';
 
   test('every answer has an id of its own, and a record under it', async () => {
-    const { gw } = await setup({ allow: ['/wxa/x'] }, (_req, res) => {
+    const { gw } = await gatewayBefore({ allow: ['/wxa/x'] }, (_req, res) => {
       res.setHeader('x-openapi-seqid', 'of-another-gateway');
       res.setHeader('content-encoding', 'gzip');
       res.end(gzipSync(`{"errcode":48001,"errmsg":"api unauthorized, rid: ${RID}"}`));
@@ -74,8 +54,34 @@ describe('recording', () => {
     expect(gw.log.lines.filter(line => line.message === 'call')).toHaveLength(2);
   });
 
+  test('a call that went well is logged at debug, one that failed or was repaired at info', async () => {
+    let refusals = 1;
+    const { gw } = await gatewayBefore({ allow: ['/wxa/*'] }, (req, res) => {
+      const path = req.url ?? '';
+      if (path.startsWith('/wxa/missing')) res.statusCode = 404;
+      if (path.startsWith('/wxa/cut')) {
+        res.setHeader('content-length', 1_000_000);
+        res.write('x'.repeat(100_000), () => req.socket.destroy());
+      } else if (path.startsWith('/wxa/busy')) {
+        res.end('{"errcode":-1,"errmsg":"system error"}');
+      } else if (path.startsWith('/wxa/stale') && refusals > 0) {
+        refusals -= 1;
+        res.end('{"errcode":40001,"errmsg":"invalid credential"}');
+      } else res.end('{"errcode":0}');
+    });
+    const paths = ['/wxa/fine', '/wxa/missing', '/wxa/cut', '/wxa/busy', '/wxa/stale', '/cgi-bin/refused'];
+    for (const path of paths) await callThrough(gw, path).catch(() => {});
+    await expect.poll(() => gw.records).toHaveLength(paths.length);
+    const logged = gw.log.lines.filter(line => line.message === 'call');
+    expect(logged.map(({ level, fields }) => [level, (fields as CallRecord).path])).toEqual([
+      ['debug', '/wxa/fine'],
+      ...paths.slice(1).map(path => ['info', path]),
+    ]);
+    expect(logged.map(line => line.fields)).toEqual(gw.records);
+  });
+
   test('nothing secret or personal is logged, recorded or answered', async () => {
-    const { gw } = await setup({ allow: ['/wxa/*', '/cgi-bin/*'] }, (req, res) => {
+    const { gw } = await gatewayBefore({ allow: ['/wxa/*', '/cgi-bin/*'] }, (req, res) => {
       if (req.url?.startsWith('/wxa/refused')) res.end(`{"errcode":40001,"errmsg":"${req.url}"}`);
       else if (req.url?.startsWith('/wxa/cut')) req.socket.destroy();
       else res.end('{"openid":"canary-openid","errcode":0}');
@@ -114,7 +120,7 @@ describe('recording', () => {
 });
 
 test('settings that cannot be used are named when the gateway is made', async () => {
-  const { gw } = await setup();
+  const { gw } = await gatewayBefore();
   const make = (change: object) => () =>
     createGateway({
       platforms: new Map(),
@@ -131,12 +137,16 @@ test('settings that cannot be used are named when the gateway is made', async ()
     });
   expect(make({ timeoutMs: 0 })).toThrow('gateway.timeoutMs must be a whole number of at least 1');
   expect(make({ connectionsPerOrigin: 0.5 })).toThrow('gateway.connectionsPerOrigin');
-  expect(make({ upstream: { weixin: 'api.weixin.qq.com' } })).toThrow(
+  expect(make({ upstream: { ...upstreamsAt('https://h'), weixin: 'api.weixin.qq.com' } })).toThrow(
     'upstream.weixin must be an absolute URL',
   );
-  expect(make({ upstream: { weixin: 'ftp://api.weixin.qq.com' } })).toThrow(
+  expect(make({ upstream: { ...upstreamsAt('https://h'), weixin: 'ftp://api.weixin.qq.com' } })).toThrow(
     'upstream.weixin must begin with http',
   );
-  expect(make({ upstream: { weixin: 'https://u:canary@h' } })).toThrow(/^(?!.*canary).*user name/);
-  expect(make({ upstream: { weixin: 'https://h/path' } })).toThrow('without path');
+  expect(make({ upstream: { ...upstreamsAt('https://h'), weixin: 'https://u:canary@h' } })).toThrow(
+    /^(?!.*canary).*user name/,
+  );
+  expect(make({ upstream: { ...upstreamsAt('https://h'), weixin: 'https://h/path' } })).toThrow(
+    'without path',
+  );
 });

@@ -1,8 +1,11 @@
 import { Readable } from 'node:stream';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
+import { hasFailed } from '../stores/call-outcome.ts';
+import { createSeqids } from '../stores/seqids.ts';
 import type { CallRow } from '../stores/store.ts';
-import type { Call, Stage } from './call.ts';
+import type { Answer, Call, Stage } from './call.ts';
+import { onAnswer } from './call.ts';
 import { SEQID_HEADER } from './headers.ts';
 
 /** What is kept of a call; the call log keeps it as it is. */
@@ -17,21 +20,22 @@ export interface RecordOptions {
   readonly onCall: ((record: CallRecord) => void) | undefined;
 }
 
-/** Names every call, and keeps a record of it once it is over. */
+/**
+ * Names every call, and keeps a record of it once it is over. Calls that went well are logged at `debug`
+ * only: a line costs many times what the call log does, which has them all.
+ */
 export function record(options: RecordOptions): Stage {
-  const { clock, randomHex, log, onBegin, onCall } = options;
+  const { clock, log, onBegin, onCall } = options;
+  const newSeqid = createSeqids(options.randomHex);
 
   const finish = (call: Call, status: number, cut: boolean): void => {
-    const kept = toRecord(call, status, cut, clock.now());
-    log.info(kept, 'call');
+    const kept = toRecord(call, status, cut, clock.now() - call.startedAt);
+    if (kept.replayed || hasFailed(kept)) log.info(kept, 'call');
+    else log.debug(kept, 'call');
     onCall?.(kept);
   };
 
-  return next => async call => {
-    onBegin?.();
-    // Opaque to callers; the time in front lets operators find the day of a log.
-    call.seqid = `${Math.floor(call.startedAt / 1000).toString(16)}-${randomHex(8)}`;
-    const answer = await next(call);
+  const answered = (call: Call, answer: Answer): Answer => {
     answer.headers.push(SEQID_HEADER, call.seqid);
     const { body, status } = answer;
     if (body instanceof Readable) {
@@ -42,13 +46,19 @@ export function record(options: RecordOptions): Stage {
     }
     return answer;
   };
+
+  return next => call => {
+    onBegin?.();
+    call.seqid = newSeqid(call.startedAt);
+    return onAnswer(next(call), answer => answered(call, answer));
+  };
 }
 
-function toRecord(call: Call, status: number, cut: boolean, now: number): CallRecord {
+function toRecord(call: Call, status: number, cut: boolean, durationMs: number): CallRecord {
   return {
     seqid: call.seqid,
     startedAt: call.startedAt,
-    durationMs: now - call.startedAt,
+    durationMs,
     upstreamMs: call.upstreamMs,
     sends: call.sends,
     method: call.incoming.method,

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { expect, onTestFinished, test } from 'vitest';
+import { manualClock } from '../../test/support/manual-clock.ts';
 import type { KeptBody } from './replay-store.ts';
 import { createReplayStore } from './replay-store.ts';
 
@@ -15,7 +16,7 @@ function setup(): { store: ReturnType<typeof createReplayStore>; folder: string 
     names += 1;
     return String(names);
   };
-  return { store: createReplayStore({ tmpDir: folder, randomHex }), folder };
+  return { store: createReplayStore({ clock: manualClock(), tmpDir: folder, randomHex }), folder };
 }
 
 async function contentOf(kept: KeptBody): Promise<string | undefined> {

@@ -2,6 +2,8 @@ import type { FileHandle } from 'node:fs/promises';
 import { open, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
+import type { Clock } from '../base/clock.ts';
+import { createMemoryBlocks } from './memory-blocks.ts';
 
 /** How much memory a body, and all bodies together, may take before going to a file. */
 export interface ReplayLimits {
@@ -11,7 +13,10 @@ export interface ReplayLimits {
 
 /** The bytes of one request body, kept so that they can be sent again. */
 export interface KeptBody {
-  /** Keeps a chunk; returns a promise when it went to disk. Never rejects: a full disk only costs the replay. */
+  /**
+   * Keeps a copy of a chunk; returns a promise when it goes to disk, until when the chunk itself is needed.
+   * Never rejects: a full disk only costs the replay.
+   */
   append(chunk: Buffer): Promise<void> | undefined;
   /** All that was kept; undefined when it could not all be kept. Call it after the last append has settled. */
   open(): Buffer | Readable | undefined;
@@ -24,18 +29,21 @@ export interface ReplayStore {
   keep(limits: ReplayLimits): KeptBody;
   /** Memory in use now, in bytes. */
   memoryInUse(): number;
+  /** Gives back memory that stands by for further bodies. */
+  close(): void;
 }
 
 /** Makes a store. Files are made in `tmpDir`, readable by this user only, and have no name once they are open. */
 export function createReplayStore(options: {
+  readonly clock: Clock;
   readonly tmpDir: string;
   readonly randomHex: (bytes: number) => string;
 }): ReplayStore {
   let memoryInUse = 0;
+  const memory = createMemoryBlocks(options.clock);
 
   const keep = (limits: ReplayLimits): KeptBody => {
-    let chunks: Buffer[] = [];
-    let inMemory = 0;
+    const held = memory.keep();
     let file: FileHandle | undefined;
     let writing: Promise<void> | undefined;
     let pending = 0;
@@ -45,15 +53,14 @@ export function createReplayStore(options: {
     let readers = 0;
 
     const freeMemory = (): void => {
-      memoryInUse -= inMemory;
-      inMemory = 0;
-      chunks = [];
+      memoryInUse -= held.size();
+      held.release();
     };
     const write = async (chunk: Buffer): Promise<void> => {
       if (lost) return;
       try {
         file ??= await openNameless(options.tmpDir, options.randomHex);
-        for (const each of chunks) written += await writeWhole(file, each, written);
+        for (const each of held.pieces()) written += await writeWhole(file, each, written);
         freeMemory();
         written += await writeWhole(file, chunk, written);
       } catch {
@@ -86,11 +93,10 @@ export function createReplayStore(options: {
         const fits =
           file === undefined &&
           pending === 0 &&
-          inMemory + chunk.length <= limits.memoryBytes &&
+          held.size() + chunk.length <= limits.memoryBytes &&
           memoryInUse + chunk.length <= limits.memoryTotalBytes;
         if (fits) {
-          chunks.push(chunk);
-          inMemory += chunk.length;
+          held.append(chunk);
           memoryInUse += chunk.length;
           return undefined;
         }
@@ -100,7 +106,7 @@ export function createReplayStore(options: {
       },
       open() {
         if (released || lost) return undefined;
-        if (file === undefined) return Buffer.concat(chunks, inMemory);
+        if (file === undefined) return Buffer.concat(held.pieces(), held.size());
         readers += 1;
         const reader = readBack(file, written, () => {
           readers -= 1;
@@ -115,7 +121,7 @@ export function createReplayStore(options: {
       },
     };
   };
-  return { keep, memoryInUse: () => memoryInUse };
+  return { keep, memoryInUse: () => memoryInUse, close: memory.close };
 }
 
 async function openNameless(directory: string, randomHex: (bytes: number) => string): Promise<FileHandle> {

@@ -7,9 +7,9 @@ import { gzipSync } from 'node:zlib';
 import { request } from 'undici';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { TestGateway, TestGatewayOptions } from './gateway.fixture.ts';
-import { SHOP, startGateway } from './gateway.fixture.ts';
-import type { Respond, TestUpstream } from './wire.fixture.ts';
-import { sha256, startUpstream, startUpstreamWith } from './wire.fixture.ts';
+import { gatewayBefore, SHOP, startGateway } from './gateway.fixture.ts';
+import type { Respond } from './wire.fixture.ts';
+import { sha256, startUpstreamWith } from './wire.fixture.ts';
 
 const REFUSED = '{"errcode":40001,"errmsg":"invalid credential, access_token is invalid or not latest"}';
 const OK = '{"errcode":0,"errmsg":"ok"}';
@@ -27,18 +27,8 @@ function refusing(
   };
 }
 
-async function setup(
-  respond: Respond,
-  options: Omit<TestGatewayOptions, 'origin'> = {},
-): Promise<{ gw: TestGateway; up: TestUpstream }> {
-  const up = await startUpstream(respond);
-  const gw = await startGateway({ origin: up.origin, ...options });
-  onTestFinished(async () => {
-    await gw.close();
-    await up.close();
-  });
-  return { gw, up };
-}
+const setup = (respond: Respond, options: Omit<TestGatewayOptions, 'origin'> = {}) =>
+  gatewayBefore(options, respond);
 
 async function post(gw: TestGateway, body: Buffer | Readable | string | undefined, method = 'POST') {
   const answer = await request(`${gw.url}/wxa/x?a=1`, { method, body: body ?? null });
@@ -134,6 +124,51 @@ describe('a refused credential', () => {
       expect(gw.records[0]).toMatchObject({ replayed: false, errcode: 40001 });
     },
   );
+
+  test('that cannot be replaced while the database is away is answered with that, and says when to try again', async () => {
+    const { gw, up } = await setup(refusing());
+    gw.authority.mode = 'store-away';
+    const answer = await request(`${gw.url}/wxa/x`, { method: 'POST', body: 'x' });
+    expect(answer.statusCode).toBe(503);
+    expect(answer.headers['retry-after']).toBe('1');
+    const text = await answer.body.text();
+    expect(JSON.parse(text)).toMatchObject({
+      errcode: 990513,
+      error_type: 'GatewayError',
+      errmsg:
+        'the platform refused the token (40001), which could not be replaced because the database is away: the database failed: ECONNREFUSED; check that the server runs',
+    });
+    expect(text).not.toContain('canary');
+    expect(up.seen).toHaveLength(1);
+    expect(gw.records[0]).toMatchObject({
+      ...{ status: 503, errcode: 990513, failure: 'STORE_UNAVAILABLE', replayed: false },
+      answerBytes: Buffer.byteLength(text),
+    });
+    gw.authority.mode = 'renew';
+    expect(await post(gw, 'x')).toEqual({ status: 200, text: OK });
+  });
+
+  test('that cannot be replaced because none is to be had is answered as a call without one would be', async () => {
+    const { gw, up } = await setup(refusing());
+    gw.authority.mode = 'unavailable';
+    const answer = await request(`${gw.url}/wxa/x`, { method: 'POST', body: 'x' });
+    expect(answer.statusCode).toBe(503);
+    expect(answer.headers['retry-after']).toBe('5');
+    expect(await answer.body.json()).toMatchObject({
+      ...{ errcode: 40164, error_type: 'SafeLinkError' },
+      errmsg: expect.stringContaining('add 203.0.113.7 to the list'),
+    });
+    expect(up.seen).toHaveLength(1);
+    expect(gw.records[0]).toMatchObject({ status: 503, failure: 'CREDENTIAL_UNAVAILABLE', replayed: false });
+  });
+
+  test('whose call could not be sent again anyway leaves the answer as it was, database or not', async () => {
+    const settings = { replayMemoryBytes: 1_000_000 };
+    const { gw } = await setup(refusing(), { tmpDir: '/nonexistent/folder', settings });
+    gw.authority.mode = 'store-away';
+    expect(await post(gw, randomBytes(2_000_000))).toEqual({ status: 200, text: REFUSED });
+    expect(gw.records[0]).toMatchObject({ status: 200, errcode: 40001, failure: undefined });
+  });
 
   test('whose replacement takes too long leaves the answer as it was', async () => {
     const { gw } = await setup(refusing(), { settings: { timeoutMs: 60 } });

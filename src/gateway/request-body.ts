@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import { BridgeError } from '../base/errors.ts';
 import type { Call, RequestBody } from './call.ts';
+import { BodyStream } from './http1/body-stream.ts';
 import type { KeptBody } from './replay-store.ts';
 
 /** Bodies up to this size are read whole before they are sent: one write, and a replay for nothing. */
@@ -28,6 +29,16 @@ function requestTooSlow(): BridgeError {
   });
 }
 
+/** A body that is here whole. Nothing needs to be kept of it for a replay. */
+export function wholeRequestBody(bytes: Buffer): RequestBody {
+  return {
+    received: () => bytes.length,
+    take: () => bytes,
+    rewind: async () => true,
+    release: undefined,
+  };
+}
+
 /** Makes the body of a call, whose `read` stage has run. Nothing is read before the first `take`. */
 export function createRequestBody(call: Call, options: RequestBodyOptions): RequestBody {
   const { source, maxBytes, kept } = options;
@@ -35,7 +46,7 @@ export function createRequestBody(call: Call, options: RequestBodyOptions): Requ
   let whole: Buffer | undefined;
   let ahead: Buffer[] | undefined;
   let onReady: ((error?: Error) => void) | undefined;
-  let uplink: Readable | undefined;
+  let uplink: BodyStream | undefined;
   let writes = 0;
   let begun = false;
   let ended = false;
@@ -109,6 +120,8 @@ export function createRequestBody(call: Call, options: RequestBodyOptions): Requ
 
   const begin = (): void => {
     begun = true;
+    // What is on its way into a file is needed until it is there.
+    if (source instanceof BodyStream) source.spent = () => (writes > 0 ? 0 : (uplink?.spent() ?? 0));
     source.on('data', onData);
     source.on('end', onEnd);
     source.on('error', onLost);
@@ -134,7 +147,7 @@ export function createRequestBody(call: Call, options: RequestBodyOptions): Requ
   const openUplink = (): Readable => {
     const first = ahead ?? [];
     ahead = undefined;
-    uplink = new Readable({
+    uplink = new BodyStream({
       read: flow,
       destroy(error, callback) {
         // The platform may answer before it has read everything; what is left is read only for a replay.

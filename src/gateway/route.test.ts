@@ -1,28 +1,17 @@
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { hashCallerKey } from '../access/callers.ts';
 import { BridgeError } from '../base/errors.ts';
-import type { TestGateway, TestGatewayOptions } from './gateway.fixture.ts';
-import { callerOf, callThrough, NEWS, SHOP, SPARE, startGateway, tokenQuery } from './gateway.fixture.ts';
-import type { Respond, TestUpstream } from './wire.fixture.ts';
-import { exchangeBytes, startUpstream } from './wire.fixture.ts';
-
-const OK: Respond = (_req, res) => {
-  res.setHeader('content-type', 'application/json');
-  res.end('{"errcode":0,"errmsg":"ok"}');
-};
-
-async function setup(
-  options: Omit<TestGatewayOptions, 'origin'> = {},
-  respond: Respond = OK,
-): Promise<{ gw: TestGateway; up: TestUpstream }> {
-  const up = await startUpstream(respond);
-  const gw = await startGateway({ origin: up.origin, ...options });
-  onTestFinished(async () => {
-    await gw.close();
-    await up.close();
-  });
-  return { gw, up };
-}
+import {
+  appOf,
+  callerOf,
+  callThrough,
+  gatewayBefore,
+  NEWS,
+  SHOP,
+  SPARE,
+  tokenQuery,
+} from './gateway.fixture.ts';
+import { exchangeBytes } from './wire.fixture.ts';
 
 describe('routing', () => {
   test.each([
@@ -35,20 +24,20 @@ describe('routing', () => {
     'bridge.internal',
     '[::1]:7280',
   ])('Host %s reaches the platform', async host => {
-    const { gw, up } = await setup();
+    const { gw, up } = await gatewayBefore();
     expect(await callThrough(gw, '/wxa/x', { headers: { host } })).toMatchObject({ status: 200 });
     expect(up.seen).toHaveLength(1);
   });
 
   test('no Host at all will do', async () => {
-    const { gw } = await setup();
+    const { gw } = await gatewayBefore();
     expect(await exchangeBytes(gw.port, 'GET /wxa/x HTTP/1.1\r\nConnection: close\r\n\r\n')).toMatch(
       /^HTTP\/1\.1 200 /,
     );
   });
 
   test('the host of an absolute target wins over Host, and other sites are not relayed', async () => {
-    const { gw, up } = await setup();
+    const { gw, up } = await gatewayBefore();
     const get = (target: string): Promise<string> =>
       exchangeBytes(gw.port, `GET ${target} HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n`);
     expect(await get('http://api.weixin.qq.com/wxa/x?a')).toMatch(/^HTTP\/1\.1 200 /);
@@ -61,7 +50,7 @@ describe('routing', () => {
   });
 
   test('from_appid names the app by appid or name', async () => {
-    const { gw, up } = await setup();
+    const { gw, up } = await gatewayBefore();
     await callThrough(gw, `/wxa/x?from_appid=${SPARE.appid}`);
     expect(up.seen[0]?.url).toBe(`/wxa/x?${tokenQuery(gw, SPARE)}`);
     await callThrough(gw, '/cgi-bin/x?a&from_appid=news');
@@ -70,7 +59,7 @@ describe('routing', () => {
   });
 
   test('an unknown app is refused, naming those there are', async () => {
-    const { gw, up } = await setup();
+    const { gw, up } = await gatewayBefore();
     const answer = await callThrough(gw, '/wxa/x?from_appid=wxnobody');
     expect(answer.status).toBe(404);
     expect(answer.json()['errmsg']).toMatch(/wxnobody.*shop.*spare/);
@@ -78,7 +67,7 @@ describe('routing', () => {
   });
 
   test('without a default app a call must name one', async () => {
-    const { gw } = await setup({ apps: [{ ...SHOP, default: false }, SPARE] });
+    const { gw } = await gatewayBefore({ apps: [{ ...SHOP, default: false }, SPARE] });
     expect(await callThrough(gw, '/wxa/x')).toMatchObject({
       status: 404,
       text: expect.stringContaining('from_appid=<appid>'),
@@ -87,8 +76,39 @@ describe('routing', () => {
     expect(await callThrough(gw, '/sns/userinfo')).toMatchObject({ status: 200 });
   });
 
+  test('a call to a host of QQ never carries a token of WeChat', async () => {
+    const { gw, up } = await gatewayBefore({ apps: [SHOP] });
+    const headers = { host: 'api.q.qq.com' };
+    expect(await callThrough(gw, '/api/json/security/ImgSecCheck', { headers })).toMatchObject({
+      status: 404,
+      text: expect.stringContaining('from_appid'),
+    });
+    expect(await callThrough(gw, '/api/json/x?from_appid=shop', { headers })).toMatchObject({
+      status: 404,
+      text: expect.stringContaining('weixin-mp'),
+    });
+    await callThrough(gw, '/api/json/x?access_token=MINE', { headers });
+    expect(up.seen.map(({ url }) => url)).toEqual(['/api/json/x?access_token=MINE']);
+    expect(gw.records.at(-1)).toMatchObject({ app: undefined, platform: 'qq-mp' });
+  });
+
+  test('a call to a host of QQ carries the token of the QQ app', async () => {
+    const qq = appOf('qq', '1100000001', 'qq-mp');
+    const { gw, up } = await gatewayBefore({ apps: [SHOP, qq] });
+    await callThrough(gw, '/api/json/x', { headers: { host: 'api.q.qq.com' } });
+    expect(up.seen[0]?.url).toBe(`/api/json/x?${tokenQuery(gw, qq)}`);
+  });
+
+  test('of a mini program and a website app, which is issued no token, the mini program is meant', async () => {
+    const { gw, up } = await gatewayBefore({
+      apps: [appOf('site', 'wx00000000000000e1', 'weixin-web'), SPARE],
+    });
+    await callThrough(gw, '/wxa/x');
+    expect(up.seen[0]?.url).toBe(`/wxa/x?${tokenQuery(gw, SPARE)}`);
+  });
+
   test('without any app a call is refused with the step to take', async () => {
-    const { gw } = await setup({ apps: [] });
+    const { gw } = await gatewayBefore({ apps: [] });
     expect(await callThrough(gw, '/wxa/x')).toMatchObject({
       status: 404,
       text: expect.stringContaining('under \\"apps\\"'),
@@ -106,7 +126,7 @@ describe('callers', () => {
   const as = (key: string) => ({ headers: { 'X-Bridge-Key': key } });
 
   test('are known by key, which goes no further, or by address', async () => {
-    const { gw, up } = await setup({ callers });
+    const { gw, up } = await gatewayBefore({ callers });
     expect(await callThrough(gw, '/wxa/x', as('orders-key'))).toMatchObject({ status: 200 });
     expect(await callThrough(gw, '/cgi-bin/x')).toMatchObject({ status: 200 });
     expect(gw.records.map(each => each.caller)).toEqual(['orders', 'machine']);
@@ -114,7 +134,7 @@ describe('callers', () => {
   });
 
   test('with a wrong key are refused, whatever their address', async () => {
-    const { gw, up } = await setup({ callers });
+    const { gw, up } = await gatewayBefore({ callers });
     const answer = await callThrough(gw, '/wxa/x', as('wrong-canary'));
     expect(answer).toMatchObject({ status: 401 });
     expect(answer.json()).toMatchObject({
@@ -126,13 +146,13 @@ describe('callers', () => {
   });
 
   test('that may use one app only act as that one by default', async () => {
-    const { gw, up } = await setup({ callers });
+    const { gw, up } = await gatewayBefore({ callers });
     await callThrough(gw, '/wxa/x', as('orders-key'));
     expect(up.seen[0]?.url).toBe(`/wxa/x?${tokenQuery(gw, SPARE)}`);
   });
 
   test('may not act as other apps, nor call other paths, nor call at all without the right to', async () => {
-    const { gw, up } = await setup({ callers });
+    const { gw, up } = await gatewayBefore({ callers });
     expect(await callThrough(gw, '/wxa/x?from_appid=shop', as('orders-key'))).toMatchObject({
       status: 403,
       text: expect.stringContaining('85105'),
@@ -156,7 +176,7 @@ describe('callers', () => {
 describe('budgets', () => {
   test('are taken for paths that have one, with the operator’s share for operators', async () => {
     const taken: unknown[] = [];
-    const { gw, up } = await setup({
+    const { gw, up } = await gatewayBefore({
       callers: [
         callerOf('operator', { keys: [hashCallerKey('op')], scopes: ['call', 'operate'] }),
         callerOf('anyone', { keys: [hashCallerKey('any')] }),

@@ -42,7 +42,7 @@ export function route({ platforms, apps }: RouteOptions): Stage {
     const caller = call.caller as Caller;
     // A credential of the caller's own decides whose call it is, so naming an unknown app does no harm.
     const app = call.ownToken
-      ? peek(apps, call.appNamed)
+      ? peek(apps, call.appNamed, among)
       : (call.virtualFor ?? pickApp(apps, caller, call.appNamed, among));
     const platform = among.find(each => each.id === app?.platform) ?? among[0];
     if (platform === undefined) throw new TypeError('the gateway knows no platform');
@@ -60,8 +60,10 @@ export function route({ platforms, apps }: RouteOptions): Stage {
   };
 }
 
-function peek(apps: AppDirectory, named: string | undefined): App | undefined {
-  return named === undefined ? apps.defaultApp() : apps.find(named);
+/** The app a call with a credential of its own is counted for. */
+function peek(apps: AppDirectory, named: string | undefined, among: readonly Platform[]): App | undefined {
+  const app = named === undefined ? apps.defaultApp() : apps.find(named);
+  return app !== undefined && serves(among, app) ? app : undefined;
 }
 
 /** The app to act as: the one named, else the default one, else the only one that fits caller and host. */
@@ -82,10 +84,22 @@ function pickApp(
       },
     );
   }
+  // An app of another platform is never a fallback: its token must not leave for this host.
   const fallback = apps.defaultApp();
-  if (fallback !== undefined && serves(among, fallback) && mayActAs(caller, fallback)) return fallback;
+  const suits = fallback !== undefined && serves(among, fallback);
+  if (suits && mayActAs(caller, fallback)) return fallback;
   const fitting = apps.all().filter(app => serves(among, app) && mayActAs(caller, app));
-  return fitting.length === 1 ? fitting[0] : (fitting.find(app => app.default) ?? fallback);
+  const issuing = fitting.filter(app => platformHasToken(among, app));
+  const [only, another] = issuing.length > 0 ? issuing : fitting;
+  if (another === undefined && only !== undefined) return only;
+  return fitting.find(app => app.default) ?? (suits ? fallback : undefined);
+}
+
+/** Website and mobile apps share the host with mini programs and official accounts, but are issued no token. */
+function platformHasToken(among: readonly Platform[], app: App): boolean {
+  return among.some(
+    ({ id, plan }) => id === app.platform && plan('access-token', app.tokenMode) !== undefined,
+  );
 }
 
 function serves(among: readonly Platform[], app: App): boolean {

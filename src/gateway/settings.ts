@@ -1,4 +1,18 @@
-import type { Platform } from '../platforms/platform.ts';
+import type { Secret } from '../base/secret.ts';
+import type { UpstreamId } from '../platforms/platform.ts';
+
+/** How the gateway of the bridge that is followed is reached. */
+export interface FollowSettings {
+  /** Its origin, such as `https://bridge.internal:7243`. */
+  readonly gateway: string;
+  /** A caller key there. */
+  readonly key: Secret;
+  /**
+   * PEM of its own authority, which vouches for the platforms' names. Without it the system's authorities
+   * must vouch for the name in `gateway`, as they do for a proxy.
+   */
+  readonly ca: string | undefined;
+}
 
 /** What an operator can set of the gateway. Read at every call, so a reload takes effect at once. */
 export interface GatewaySettings {
@@ -11,9 +25,11 @@ export interface GatewaySettings {
   /** How much memory all bodies kept for a replay may take together. */
   readonly replayMemoryTotalBytes: number;
   /** Origin of each platform API host, such as `https://api.weixin.qq.com`. */
-  readonly upstream: Readonly<Record<Platform['upstream'], string>>;
+  readonly upstream: Readonly<Record<UpstreamId, string>>;
   /** Most connections kept to one origin. */
   readonly connectionsPerOrigin: number;
+  /** Given for a bridge that follows another: calls go there and never to the platforms. */
+  readonly follow?: FollowSettings | undefined;
 }
 
 const MIB = 1024 * 1024;
@@ -25,7 +41,11 @@ export const DEFAULT_GATEWAY_SETTINGS: GatewaySettings = {
   maxResponseBytes: 32 * MIB,
   replayMemoryBytes: 32 * MIB,
   replayMemoryTotalBytes: 64 * MIB,
-  upstream: { weixin: 'https://api.weixin.qq.com' },
+  upstream: {
+    weixin: 'https://api.weixin.qq.com',
+    qq: 'https://api.q.qq.com',
+    qqConnect: 'https://graph.qq.com',
+  },
   connectionsPerOrigin: 256,
 };
 
@@ -49,6 +69,8 @@ export function checkGatewaySettings(settings: GatewaySettings): void {
     const fault = originFault(origin);
     if (fault !== undefined) throw new TypeError(`upstream.${name} ${fault}`);
   }
+  const fault = settings.follow && originFault(settings.follow.gateway);
+  if (fault !== undefined) throw new TypeError(`follow.gateway ${fault}`);
 }
 
 /** What is wrong with an upstream origin; undefined when it is fine. The value may hold a password, so it is not repeated. */

@@ -9,6 +9,10 @@ export interface Target {
   readonly query: string;
 }
 
+/** Marks the characters of a host as nearly all send it: a name in lower case, or an IPv4 address. */
+const PLAIN_HOST = new Uint8Array(128);
+for (const char of 'abcdefghijklmnopqrstuvwxyz0123456789._-') PLAIN_HOST[char.charCodeAt(0)] = 1;
+
 /** Marks the bytes a canonical path segment is made of: `A-Z a-z 0-9 . _ ~ -`. */
 const SEGMENT_BYTES = new Uint8Array(128);
 for (const char of 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._~-') {
@@ -47,6 +51,9 @@ export function parseTarget(target: string): Target {
 
 /** The host of a `Host` header or an authority: lower case, without port. Throws BridgeError REQUEST_MALFORMED. */
 export function hostOf(authority: string): string {
+  let end = 0;
+  while (PLAIN_HOST[authority.charCodeAt(end)] === 1) end += 1;
+  if (end > 0 && end === authority.length && authority.charCodeAt(end - 1) !== DOT) return authority;
   const match = /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]*)(?::\d{0,5})?$/.exec(authority);
   if (match?.[1] === undefined)
     throw malformed('the host must be a name or an address, with or without a port');

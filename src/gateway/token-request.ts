@@ -46,8 +46,9 @@ async function fieldsOfBody(call: Call): Promise<Record<string, unknown> | Token
 function readBody(call: Call): Promise<Buffer> {
   const { body, sendContinue } = call.incoming;
   if (body === undefined) return Promise.resolve(Buffer.alloc(0));
-  if (call.bodyLength !== undefined && call.bodyLength > MAX_BYTES)
-    return Promise.reject(requestTooLarge(MAX_BYTES));
+  const known = Buffer.isBuffer(body) ? body.length : (call.bodyLength ?? 0);
+  if (known > MAX_BYTES) return Promise.reject(requestTooLarge(MAX_BYTES));
+  if (Buffer.isBuffer(body)) return Promise.resolve(body);
   sendContinue?.();
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];

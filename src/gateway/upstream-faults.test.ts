@@ -2,7 +2,7 @@ import { connect } from 'node:net';
 import { request } from 'undici';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { TestGateway, TestGatewayOptions } from './gateway.fixture.ts';
-import { startGateway } from './gateway.fixture.ts';
+import { startGateway, upstreamsAt } from './gateway.fixture.ts';
 import { exchangeBytes, startRawUpstream, startUpstream, startUpstreamWith } from './wire.fixture.ts';
 
 const HEAD = 'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n';
@@ -222,6 +222,6 @@ test('settings are read anew for every call', async () => {
   onTestFinished(() => other.close());
   const gw = await gatewayTo(up);
   expect((await call(gw)).text).toBe('{"errcode":0}');
-  gw.live.settings = { ...gw.live.settings, upstream: { weixin: other.origin } };
+  gw.live.settings = { ...gw.live.settings, upstream: upstreamsAt(other.origin) };
   expect((await call(gw)).text).toBe('{"errcode":1}');
 });

@@ -1,50 +1,42 @@
-import type { Dispatcher } from 'undici';
-import { Pool } from 'undici';
+import type { Clock } from '../base/clock.ts';
+import type { OriginPool, PoolShare } from './http1/origin-pool.ts';
+import { createOriginPool } from './http1/origin-pool.ts';
+import { createSweep } from './http1/sweep.ts';
+import type { Trust } from './http1/upstream-connection.ts';
 
 /** Keeps connections to upstream origins. */
 export interface Upstreams {
-  dispatch(origin: string, options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): void;
+  /** The connections to one origin, which are made when they are first needed; those with a trust of their own apart. */
+  poolOf(origin: string, trust?: Trust): OriginPool;
   /** Breaks all connections off. */
-  close(): Promise<void>;
+  close(): void;
 }
 
-/**
- * How long an idle connection is kept when the platform does not say. Its servers keep theirs for a
- * minute or more; a shorter time makes it rare to write into one that is just being closed.
- */
-const IDLE_MS = 15_000;
+/** What connections read into. A small answer is copied out of it, which costs less than memory for each. */
+const READ_BUFFER_BYTES = 64 * 1024;
 
-/** Longest wait for a connection; the rest of the call's time is left for the answer. */
-const CONNECT_MS = 10_000;
-
-/** Makes the connection pools, one per origin, when they are first needed. */
-export function createUpstreams(connectionsPerOrigin: () => number): Upstreams {
-  const pools = new Map<string, Pool>();
-  const poolOf = (origin: string): Pool => {
-    const known = pools.get(origin);
-    if (known !== undefined) return known;
-    const pool = new Pool(origin, {
-      connections: connectionsPerOrigin(),
-      pipelining: 1,
-      // One origin is one HTTP/1.1 server; negotiating h2 would put all calls on one connection.
-      allowH2: false,
-      connectTimeout: CONNECT_MS,
-      keepAliveTimeout: IDLE_MS,
-      // The gateway's own deadline covers the whole call.
-      headersTimeout: 0,
-      bodyTimeout: 0,
-    });
-    pools.set(origin, pool);
-    return pool;
+/** Makes the connection pools, one per origin. */
+export function createUpstreams(clock: Clock, connectionsPerOrigin: () => number): Upstreams {
+  const share: PoolShare = {
+    clock,
+    sweep: createSweep(clock),
+    readBuffer: Buffer.allocUnsafeSlow(READ_BUFFER_BYTES),
+    maxConnections: connectionsPerOrigin,
   };
+  const pools = new Map<string, OriginPool>();
   return {
-    dispatch: (origin, options, handler) => {
-      poolOf(origin).dispatch(options, handler);
+    poolOf(origin, trust) {
+      const name = trust === undefined ? origin : `${origin} ${trust.servername} ${trust.ca}`;
+      const known = pools.get(name);
+      if (known !== undefined) return known;
+      const pool = createOriginPool(origin, share, trust);
+      pools.set(name, pool);
+      return pool;
     },
-    async close() {
+    close() {
       const open = [...pools.values()];
       pools.clear();
-      await Promise.all(open.map(pool => pool.destroy()));
+      for (const pool of open) pool.close();
     },
   };
 }
