@@ -1,6 +1,7 @@
 import { Command, InvalidArgumentError } from 'commander';
 import type { z } from 'zod';
 import type { CallBody, callDetail, callQuery, platformRecord } from '../contract/calls.ts';
+import { count, instant } from './arguments.ts';
 import { type CliContext, print } from './context.ts';
 import { clientFor, type RemoteOptions, remote } from './remote.ts';
 
@@ -53,18 +54,6 @@ export function callsCommand(context: CliContext): Command {
 function wholeNumber(text: string): number {
   if (!/^-?\d{1,9}$/.test(text)) throw new InvalidArgumentError('must be a whole number.');
   return Number(text);
-}
-
-function count(text: string): number {
-  if (!/^[1-9]\d{0,5}$/.test(text)) throw new InvalidArgumentError('must be a number from 1 on.');
-  return Number(text);
-}
-
-/** A time as people write it, in the form the API takes. */
-function instant(text: string): string {
-  const at = new Date(text);
-  if (Number.isNaN(at.getTime())) throw new InvalidArgumentError('must be a time such as 2026-03-01T04:00.');
-  return at.toISOString();
 }
 
 function inOneLine(call: CallBody): string {

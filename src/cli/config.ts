@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { faultText } from '../config/faults.ts';
 import { checkConfig } from '../config/load.ts';
+import { importCommand } from './config/import.ts';
 import { type CliContext, print } from './context.ts';
 
 /** `open-bridge config`: the configuration file. */
@@ -11,9 +12,9 @@ export function configCommand(context: CliContext): Command {
     .description('report every fault of a configuration file at once; exit status 1 if there is any')
     .argument('[file]', 'configuration file', 'open-bridge.json')
     .option('--json', 'print JSON')
-    .action((file: string, { json }: { json?: boolean }) => {
+    .action(async (file: string, { json }: { json?: boolean }) => {
       const { faults, warnings } = checkConfig({ path: file, env: context.env });
-      print(context, json, { file, faults, warnings }, () => [
+      await print(context, json, { file, faults, warnings }, () => [
         ...faults.map(fault => `fault    ${faultText(file, fault)}`),
         ...warnings.map(warning => `warning  ${faultText(file, warning)}`),
         faults.length === 0
@@ -22,5 +23,6 @@ export function configCommand(context: CliContext): Command {
       ]);
       if (faults.length > 0) context.exit(1);
     });
+  config.addCommand(importCommand(context));
   return config;
 }

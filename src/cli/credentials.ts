@@ -38,8 +38,15 @@ function describe(status: CredentialStatusBody): string[] {
     status.fingerprint === null
       ? [`${head}: none yet`]
       : [
-          `${head}: ${status.fingerprint}, epoch ${status.epoch}, ${status.expiresInSeconds === null ? 'never expires' : `${status.expiresInSeconds} s left`}, renewed ${status.renewAt ?? 'on demand'}`,
+          `${head}: ${status.fingerprint}, epoch ${status.epoch}, ${status.expiresInSeconds === null ? 'never expires' : `${status.expiresInSeconds} s left`}, ${status.pushed ? 'pushed in from outside' : `renewed ${status.renewAt ?? 'on demand'}`}`,
         ];
+  if (status.earlyEnds !== null) {
+    const { lastDay, lastAt, likelyCause, advice } = status.earlyEnds;
+    lines.push(
+      `  died before its time ${lastDay} times in 24 h, last ${lastAt}: ${likelyCause}`,
+      `  ${advice}`,
+    );
+  }
   if (status.failure === null) return lines;
   const { errcode, errmsg, hint, retryAt } = status.failure;
   return [

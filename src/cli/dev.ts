@@ -5,7 +5,7 @@ import { Command } from 'commander';
 import { startSimulator } from '../simulator/index.ts';
 import { newSealKey } from '../stores/sealing.ts';
 import type { CliContext } from './context.ts';
-import { DEMO_ACCOUNTS, demoConfig } from './demo.ts';
+import { DEMO_DCLOUD_APPID, demoConfig, SIMULATED_ACCOUNTS } from './demo.ts';
 import { closeOnSignal, httpUrl, runBridge } from './run-bridge.ts';
 import { port } from './simulator.ts';
 
@@ -30,7 +30,7 @@ export function devCommand(context: CliContext): Command {
       // A seed of its own each time: a restarted platform does not hand out the tokens of its former life.
       const simulator = await startSimulator({
         port: options.simulatorPort,
-        accounts: [...DEMO_ACCOUNTS],
+        accounts: [...SIMULATED_ACCOUNTS],
         seed: randomUUID(),
       });
       try {
@@ -45,6 +45,7 @@ export function devCommand(context: CliContext): Command {
           welcome({
             simulator: simulator.origin,
             control: httpUrl(running.bridge.control),
+            functions: httpUrl(running.bridge.control) + running.settings.uniOpenBridge.prefix,
             gateway: gateway === undefined ? undefined : { url: httpUrl(gateway), ...gateway },
             https: gatewayTls && httpUrl(gatewayTls, 'https'),
             certificateFile,
@@ -78,6 +79,8 @@ function prepare(options: DevOptions, simulatorOrigin: string): string {
 interface Welcome {
   readonly simulator: string;
   readonly control: string;
+  /** Where the functions of uni-open-bridge are. */
+  readonly functions: string;
   readonly gateway: { readonly url: string; readonly host: string; readonly port: number } | undefined;
   readonly https: string | undefined;
   readonly certificateFile: string | undefined;
@@ -86,14 +89,15 @@ interface Welcome {
 }
 
 function welcome(about: Welcome): string {
-  const { simulator, control, gateway, https, certificateFile, config, adminKey } = about;
+  const { simulator, control, functions, gateway, https, certificateFile, config, adminKey } = about;
   const lines = [
     'open-bridge is running',
     '',
     `  gateway    ${gateway?.url ?? 'off'}   call it as http://api.weixin.qq.com, without a token`,
     ...(https === undefined ? [] : [`  https      ${https}   for callers that trust ${certificateFile}`]),
     `  control    ${control}   /v1/openapi.json lists its API`,
-    `  simulator  ${simulator}   stands in for api.weixin.qq.com`,
+    `  functions  ${functions}   the interface of uni-open-bridge`,
+    `  simulator  ${simulator}   stands in for api.weixin.qq.com, api.q.qq.com and graph.qq.com`,
     `  config     ${config}   edit it while this runs`,
     ...(adminKey === undefined ? [] : [`  admin key  ${adminKey}   shown only this once`]),
   ];
@@ -112,6 +116,9 @@ function welcome(about: Welcome): string {
     '',
     '3. Be refused: this path is not on the allow-list:',
     `   ${curl} -i -d '{"code":"demo"}' http://api.weixin.qq.com/wxa/business/getuserphonenumber`,
+    '',
+    '4. Get a token as uni-open-bridge gives it, for a program that cannot go through the gateway:',
+    `   curl -d '{"dcloudAppid":"${DEMO_DCLOUD_APPID}","platform":"weixin-mp"}' ${functions}/getAccessToken`,
     '',
     'Stop with Ctrl-C.',
   ].join('\n');

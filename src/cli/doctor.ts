@@ -50,7 +50,7 @@ Sends OPEN_BRIDGE_ADMIN_KEY or OPEN_BRIDGE_CALLER_KEY from the environment to th
         json ? undefined : finding => context.out(findingLines(finding).join('\n')),
       );
       const { version } = context;
-      context.out(
+      await context.out(
         json
           ? JSON.stringify({ version, config, counts: countFindings(findings), findings })
           : `\n${summary(findings)}`,

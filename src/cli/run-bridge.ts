@@ -1,7 +1,8 @@
 import type { Logger } from 'pino';
 import { systemClock } from '../base/clock.ts';
 import { faultText } from '../config/faults.ts';
-import { checkConfig, loadConfig } from '../config/load.ts';
+import { loadConfig } from '../config/load.ts';
+import { createConfigReader } from '../config/reload.ts';
 import { restartNeeded } from '../config/restart.ts';
 import type { ListenAddress, Settings } from '../config/settings.ts';
 import { watchConfig } from '../config/watch.ts';
@@ -36,9 +37,11 @@ export async function runBridge(context: CliContext, path: string): Promise<Runn
   const watch = watchConfig({
     path,
     current,
-    load: () => checkConfig({ path, env }),
-    onChange(next, notes) {
+    load: createConfigReader({ path, env }, current),
+    async onChange(next, notes) {
+      const useSealKeys = await bridge.prepareSealKeys(next.storage.sealKeys);
       bridge.apply(next);
+      useSealKeys();
       log.level = next.log.level;
       for (const note of notes) log.warn({}, faultText(path, note));
       const waiting = restartNeeded(settings, next);

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import type { CliContext } from './context.ts';
 import { closeOnSignal, httpUrl, runBridge } from './run-bridge.ts';
+import { letYoungGenerationGrow } from './young-generation.ts';
 
 /** `open-bridge serve`: the production process. */
 export function serveCommand(context: CliContext): Command {
@@ -10,6 +11,7 @@ export function serveCommand(context: CliContext): Command {
     .action(async ({ config }: { config: string }) => {
       const { bridge, settings, log, close } = await runBridge(context, config);
       closeOnSignal(context, close);
+      letYoungGenerationGrow();
       if (bridge.freshAdminKey !== undefined) {
         context.err(`open-bridge: admin key, shown only this once: ${bridge.freshAdminKey}`);
       }

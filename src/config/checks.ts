@@ -1,8 +1,11 @@
-import { isLoopback } from '../access/addresses.ts';
+import { addressRuleFault, isLoopback } from '../access/addresses.ts';
+import { ipWhiteListWarning } from '../access/ip-white-list.ts';
 import { DEFAULT_GATEWAY_SETTINGS as GATEWAY } from '../gateway/settings.ts';
 import type { ConfigPath, PathFault } from './faults.ts';
 import { pathText } from './faults.ts';
-import { DEFAULT_LISTEN, parseListen } from './fields.ts';
+import { DEFAULT_LISTEN, KEY_MIN_LENGTH, nameFault, parseListen } from './fields.ts';
+import { checkFollow } from './follow-checks.ts';
+import { PLAIN_FORMAT_WARNING } from './redis.ts';
 
 /** What the rules between settings found. */
 export interface CheckResult {
@@ -12,80 +15,162 @@ export interface CheckResult {
 
 type Item = Readonly<Record<string, unknown>>;
 
+/** Stands for what is no object. */
+const NO_ITEM: Item = {};
+
 /**
  * Checks the rules that hold between settings. It takes the file before the schema has passed, so that
- * one run reports everything; what has the wrong shape is skipped, the schema reports that.
+ * one run reports everything; what has the wrong shape is skipped, the schema reports that. `nameOf`
+ * says in messages where a setting stands.
  */
-export function checkAcross(file: unknown): CheckResult {
+export function checkAcross(file: unknown, nameOf: (path: ConfigPath) => string = pathText): CheckResult {
   const faults: PathFault[] = [];
   const warnings: PathFault[] = [];
-  const fault = (path: ConfigPath, message: string): void => void faults.push({ path, message, at: 'value' });
+  const report: Reporter = {
+    fault: (path, message) => void faults.push({ path, message, at: 'value' }),
+    warn: (path, message, at = 'value') => void warnings.push({ path, message, at }),
+    nameOf,
+  };
   const config = item(file);
   const apps = list(config.apps).map(item);
   const callers = list(config.callers).map(item);
+  const follows = config.follow !== undefined;
 
-  checkApps(apps, fault);
-  checkCallers(callers, apps, fault);
-  checkKeys(callers, item(config.admin), fault);
-  checkSealKeys(item(config.storage).sealKey, fault);
-  checkListen(item(config.listen), callers, fault);
-  checkReplayMemory(item(config.gateway), fault);
+  checkApps(apps, follows, report);
+  checkCallers(callers, apps, report);
+  checkKeys(callers, item(config.admin), item(config.follow), report);
+  checkSealKeys(item(config.storage).sealKey, report);
+  checkRedis(item(config.storage), report);
+  checkS2s(item(config.s2s), report);
+  checkIpWhiteList(list(config.ipWhiteList), report);
+  checkListen(item(config.listen), callers, report);
+  checkReplayMemory(item(config.gateway), report);
+  checkSchedule(item(config.schedule), apps, report);
+  checkUpstreams(item(config.upstream), report);
+  if (follows) {
+    const found = checkFollow(config, item(config.follow), apps);
+    for (const [path, message] of found.faults) report.fault(path, message);
+    for (const [path, message] of found.warnings) report.warn(path, message, 'key');
+  }
 
   if (list(config.apps).length === 0) {
-    warnings.push({
-      path: ['apps'],
-      message: 'no app is configured, so there is nothing to hold credentials for',
-      at: 'key',
-    });
-  }
-  const known = new Set(apps.map(app => app.dcloudAppid));
-  for (const dcloudAppid of Object.keys(item(config.schedule))) {
-    if (known.has(dcloudAppid)) continue;
-    warnings.push({
-      path: ['schedule', dcloudAppid],
-      message: 'no app has this dcloudAppid, so nothing is renewed for it',
-      at: 'key',
-    });
-  }
-  const origin = URL.parse(text(item(config.upstream).weixin) ?? '');
-  if (origin?.protocol === 'http:' && !isLoopback(origin.hostname)) {
-    warnings.push({
-      path: ['upstream', 'weixin'],
-      message: 'http sends secrets and tokens over the network unencrypted',
-      at: 'value',
-    });
+    report.warn(['apps'], 'no app is configured, so there is nothing to hold credentials for', 'key');
   }
   return { faults, warnings };
 }
 
-type Report = (path: ConfigPath, message: string) => void;
+interface Reporter {
+  fault(path: ConfigPath, message: string): void;
+  warn(path: ConfigPath, message: string, at?: PathFault['at']): void;
+  readonly nameOf: (path: ConfigPath) => string;
+}
 
-function checkApps(apps: readonly Item[], fault: Report): void {
-  const unique = createUnique(fault);
-  const stored = createUnique(fault);
+function checkApps(apps: readonly Item[], follows: boolean, report: Reporter): void {
+  const unique = createUnique(report);
+  const stored = createUnique(report);
   let fallback: ConfigPath | undefined;
   apps.forEach((app, index) => {
     const path = ['apps', index];
     // Names and appids share one space: commands and from_appid take either.
     unique(text(app.name), [...path, 'name'], 'the same as');
     if (app.appid !== app.name) unique(text(app.appid), [...path, 'appid'], 'the same as');
-    if (text(app.dcloudAppid) !== undefined && text(app.platform) !== undefined) {
+    for (const id of text(app.platform) === undefined ? [] : dcloudAppidsIn(app)) {
       const reason = 'with the same platform, would share stored credentials with';
-      stored(JSON.stringify([app.platform, app.dcloudAppid]), [...path, 'dcloudAppid'], reason);
+      stored(JSON.stringify([app.platform, id]), [...path, 'dcloudAppid'], reason);
+    }
+    if (app !== NO_ITEM && !('secret' in app) && app.managed !== false && !follows) {
+      report.fault([...path, 'secret'], `is missing; ${secretUse(text(app.platform))}. ${UNMANAGED_ADVICE}`);
     }
     if (app.default !== true) return;
-    if (fallback !== undefined)
-      fault([...path, 'default'], `only one app can be the default, and ${pathText(fallback)} is`);
+    if (fallback !== undefined) {
+      const other = report.nameOf(fallback);
+      report.fault([...path, 'default'], `only one app can be the default, and ${other} is`);
+    }
     fallback ??= path;
   });
 }
 
-function checkCallers(callers: readonly Item[], apps: readonly Item[], fault: Report): void {
-  const unique = createUnique(fault);
+/** What the appsecret of an app that fetches its own credentials is for. */
+function secretUse(platform: string | undefined): string {
+  if (platform === 'weixin-web' || platform === 'weixin-app') {
+    return 'it is needed to exchange the login codes of users';
+  }
+  return platform === 'qq-app'
+    ? 'it is needed to exchange the login codes of users and to refresh their tokens'
+    : 'it is needed to fetch access tokens and to exchange the login codes of users';
+}
+
+const UNMANAGED_ADVICE = 'If a token server of your own pushes the values in, set "managed": false';
+
+function dcloudAppidsIn({ dcloudAppid }: Item): readonly string[] {
+  return typeof dcloudAppid === 'string' ? [dcloudAppid] : list(dcloudAppid).flatMap(id => text(id) ?? []);
+}
+
+function checkS2s(s2s: Item, report: Reporter): void {
+  const { type } = s2s;
+  if (type !== 'connectCode' && type !== 'sign') return;
+  const needed = type === 'sign' ? 'signKey' : 'connectCode';
+  const secret = text(s2s[needed]);
+  if (!(needed in s2s)) report.fault(['s2s', needed], `is missing; "type": "${type}" needs it`);
+  else if (secret !== undefined && secret !== '' && secret.length < KEY_MIN_LENGTH) {
+    report.warn(
+      ['s2s', needed],
+      `is easy to guess with ${secret.length} characters; use 32 random ones on both sides`,
+    );
+  }
+  const idle = type === 'sign' ? ['connectCode'] : ['signKey', 'hashMethod', 'timeDiffTolerance', 'quirks'];
+  for (const name of idle) {
+    if (name in s2s) report.warn(['s2s', name], `does nothing while s2s.type is "${type}"`);
+  }
+  const isMd5 = s2s.hashMethod === 'sha256' && !list(s2s.quirks).includes('sha256-is-md5');
+  if (type === 'sign' && isMd5) {
+    report.warn(
+      ['s2s', 'hashMethod'],
+      'callers that use the uni-cloud-s2s module 1.0.1 are refused, because it makes MD5 of sha256; use hmac-sha256 on both sides, or set s2s.quirks to ["sha256-is-md5"]',
+    );
+  }
+}
+
+function checkIpWhiteList(rules: readonly unknown[], report: Reporter): void {
+  rules.forEach((rule, index) => {
+    if (typeof rule !== 'string' || addressRuleFault(rule) !== undefined) return;
+    const warning = ipWhiteListWarning(rule);
+    if (warning !== undefined) report.warn(['ipWhiteList', index], warning);
+  });
+}
+
+function checkSchedule(schedule: Item, apps: readonly Item[], report: Reporter): void {
+  const known = new Set(apps.flatMap(dcloudAppidsIn));
+  for (const dcloudAppid of Object.keys(schedule)) {
+    if (known.has(dcloudAppid)) continue;
+    report.warn(
+      ['schedule', dcloudAppid],
+      'no app has this dcloudAppid, so nothing is renewed for it',
+      'key',
+    );
+  }
+}
+
+function checkUpstreams(upstream: Item, report: Reporter): void {
+  for (const name of Object.keys(GATEWAY.upstream)) {
+    const origin = URL.parse(text(upstream[name]) ?? '');
+    if (origin?.protocol === 'http:' && !isLoopback(origin.hostname)) {
+      report.warn(['upstream', name], 'http sends secrets and tokens over the network unencrypted');
+    }
+  }
+}
+
+function checkCallers(callers: readonly Item[], apps: readonly Item[], report: Reporter): void {
+  const { fault } = report;
+  const unique = createUnique(report);
   const ids = apps.flatMap(app => [text(app.name), text(app.appid)]);
   // While one of them is unknown, a name that is not found may yet be that one.
   const known = ids.includes(undefined) ? undefined : new Set(ids);
-  const names = apps.map(app => text(app.name)).join(', ') || 'none';
+  // What is no name may be a secret in the wrong place.
+  const fit = apps
+    .map(app => text(app.name))
+    .filter(name => name !== undefined && nameFault(name) === undefined);
+  const names = fit.join(', ') || 'none';
   callers.forEach((caller, index) => {
     const path = ['callers', index];
     unique(text(caller.name), [...path, 'name'], 'the same as');
@@ -101,8 +186,8 @@ function checkCallers(callers: readonly Item[], apps: readonly Item[], fault: Re
   });
 }
 
-function checkKeys(callers: readonly Item[], admin: Item, fault: Report): void {
-  const unique = createUnique(fault);
+function checkKeys(callers: readonly Item[], admin: Item, follow: Item, report: Reporter): void {
+  const unique = createUnique(report);
   callers.forEach((caller, index) => {
     unique(text(caller.key), ['callers', index, 'key'], 'the same key as');
     list(caller.keys).forEach((key, position) => {
@@ -112,17 +197,26 @@ function checkKeys(callers: readonly Item[], admin: Item, fault: Report): void {
   list(admin.keys).forEach((key, position) => {
     unique(text(key), ['admin', 'keys', position], 'the same key as');
   });
+  unique(text(follow.key), ['follow', 'key'], 'the same key as');
 }
 
-function checkSealKeys(sealKey: unknown, fault: Report): void {
-  const unique = createUnique(fault);
+function checkSealKeys(sealKey: unknown, report: Reporter): void {
+  const unique = createUnique(report);
   list(sealKey).forEach((key, index) => {
     unique(text(key), ['storage', 'sealKey', index], 'the same key as');
   });
 }
 
-function checkListen(listen: Item, callers: readonly Item[], fault: Report): void {
-  const unique = createUnique(fault);
+function checkRedis({ redis, redisFormat }: Item, report: Reporter): void {
+  if (redisFormat === undefined) return;
+  const path = ['storage', 'redisFormat'];
+  if (redis === undefined || redis === null) report.warn(path, 'does nothing without storage.redis');
+  else if (redisFormat === 'plain') report.warn(path, PLAIN_FORMAT_WARNING);
+}
+
+function checkListen(listen: Item, callers: readonly Item[], report: Reporter): void {
+  const { fault } = report;
+  const unique = createUnique(report);
   for (const name of ['control', 'gateway', 'gatewayTls'] as const) {
     const address = parseListen(text(stated(listen, name, DEFAULT_LISTEN[name])) ?? '');
     if (typeof address === 'string') continue;
@@ -138,7 +232,7 @@ function checkListen(listen: Item, callers: readonly Item[], fault: Report): voi
   }
 }
 
-function checkReplayMemory(gateway: Item, fault: Report): void {
+function checkReplayMemory(gateway: Item, { fault }: Reporter): void {
   const one = stated(gateway, 'replayMemoryBytes', GATEWAY.replayMemoryBytes);
   const all = stated(gateway, 'replayMemoryTotalBytes', GATEWAY.replayMemoryTotalBytes);
   if (typeof one === 'number' && typeof all === 'number' && one > all) {
@@ -147,20 +241,21 @@ function checkReplayMemory(gateway: Item, fault: Report): void {
 }
 
 /** Reports a value that was seen before, naming where and never what: it may be a key. */
-function createUnique(
-  fault: Report,
-): (value: string | undefined, path: ConfigPath, relation: string) => void {
+function createUnique({
+  fault,
+  nameOf,
+}: Reporter): (value: string | undefined, path: ConfigPath, relation: string) => void {
   const seen = new Map<string, ConfigPath>();
   return (value, path, relation) => {
     if (value === undefined || value === '') return;
     const first = seen.get(value);
     if (first === undefined) seen.set(value, path);
-    else fault(path, `${relation} ${pathText(first)}`);
+    else fault(path, `${relation} ${nameOf(first)}`);
   };
 }
 
 function item(value: unknown): Item {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Item) : {};
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Item) : NO_ITEM;
 }
 
 /** A field as written or, when it was left out, its default. */

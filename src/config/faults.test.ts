@@ -48,16 +48,12 @@ describe('one fault', () => {
     ],
     [{ 'odd key': 1 }, '["odd key"]: is not a setting'],
     // Fixed names that do nothing yet
-    ...['ipWhiteList', 's2s', 'uniOpenBridge', 'uniConfigCenter'].map((key): [object, string] => [
-      { [key]: {} },
-      `${key}: not available in this version`,
-    ]),
     [{ listen: { ingress: 'x' } }, 'listen.ingress: not available in this version'],
-    [{ upstream: { qq: 'x' } }, 'upstream.qq: not available in this version'],
-    [{ storage: { sealKey: SEAL_KEY, redis: 'redis://x' } }, 'storage.redis: not available in this version'],
-    [apps({ ...app, platform: 'qq-mp' }), 'apps[0].platform: not available in this version'],
-    [apps({ ...app, platform: 'ios' }), 'apps[0].platform: must be one of "weixin-mp", "weixin-h5"'],
     // Apps
+    [
+      apps({ ...app, platform: 'ios' }),
+      'apps[0].platform: must be one of "weixin-mp", "weixin-h5", "weixin-web", "weixin-app", "qq-mp", "qq-app"',
+    ],
     [apps({ ...app, name: '../x' }), /^apps\[0\]\.name: must be 1 to 64 letters/],
     [apps({ ...app, name: '' }), /^apps\[0\]\.name: must be 1 to 64 letters/],
     [apps({ ...app, appid: '' }), 'apps[0].appid: is empty'],
@@ -65,7 +61,29 @@ describe('one fault', () => {
     [apps({ ...app, dcloudAppid: 'a:b' }), 'apps[0].dcloudAppid: must not contain white space or ":"'],
     [apps({ ...app, secret: '' }), 'apps[0].secret: is empty'],
     [apps({ ...app, secret: 'x ' }), 'apps[0].secret: begins or ends with white space (2 characters in all)'],
-    [apps({ ...app, secret: undefined }), 'apps[0].secret: is missing'],
+    ...['weixin-mp', 'weixin-h5', 'qq-mp'].map((platform): [object, RegExp] => [
+      apps({ ...app, platform, secret: undefined }),
+      /^apps\[0\]\.secret: is missing; it is needed to fetch access tokens and .*"managed": false/,
+    ]),
+    ...['weixin-web', 'weixin-app'].map((platform): [object, RegExp] => [
+      apps({ ...app, platform, secret: undefined }),
+      /^apps\[0\]\.secret: is missing; it is needed to exchange the login codes of users\. .*"managed": false/,
+    ]),
+    [
+      apps({ ...app, platform: 'qq-app', secret: undefined }),
+      /^apps\[0\]\.secret: is missing; .* and to refresh their tokens\. .*"managed": false/,
+    ],
+    [apps({ ...app, managed: 'no' }), 'apps[0].managed: must be true or false, not a string'],
+    [apps({ ...app, dcloudAppid: [] }), 'apps[0].dcloudAppid: must not be empty'],
+    [apps({ ...app, dcloudAppid: ['a', ''] }), 'apps[0].dcloudAppid[1]: is empty'],
+    [
+      apps({ ...app, dcloudAppid: ['a', 'X'] }, { ...second, dcloudAppid: 'X' }),
+      'apps[1].dcloudAppid: with the same platform, would share stored credentials with apps[0].dcloudAppid',
+    ],
+    [
+      apps({ ...app, dcloudAppid: ['a', '*'] }, { ...second, dcloudAppid: '*' }),
+      /^apps\[1\]\.dcloudAppid: with the same platform/,
+    ],
     [apps({ ...app, secret: '${env:NONE}' }), 'apps[0].secret: the environment variable NONE is not set'],
     [
       apps({ ...app, secret: '${file:no}' }),
@@ -138,23 +156,94 @@ describe('one fault', () => {
       },
       'schedule.X["weixin-mp"].tasks[0]: must be "accessToken"',
     ],
+    [
+      {
+        apps: [{ ...app, dcloudAppid: 'X' }],
+        schedule: { X: { enable: true, 'weixin-app': { enable: true, tasks: ['accessToken'] } } },
+      },
+      'schedule.X["weixin-app"]: is not a setting; did you mean "weixin-mp"?',
+    ],
+    // uni-open-bridge
+    [{ ipWhiteList: ['10.0.0'] }, /^ipWhiteList\[0\]: must be an IPv4 or IPv6 address or a CIDR range/],
+    [{ ipWhiteList: '10.0.0.1' }, 'ipWhiteList: must be an array, not a string'],
+    [{ ipWhitelist: [] }, 'ipWhitelist: is not a setting; did you mean "ipWhiteList"?'],
+    [{ s2s: {} }, 's2s.type: is missing'],
+    [{ s2s: { type: 'connect' } }, 's2s.type: must be one of "connectCode", "sign"'],
+    [{ s2s: { type: 'connectCode' } }, 's2s.connectCode: is missing; "type": "connectCode" needs it'],
+    [{ s2s: { type: 'sign' } }, 's2s.signKey: is missing; "type": "sign" needs it'],
+    [{ s2s: { type: 'connectCode', connectCode: '' } }, 's2s.connectCode: is empty'],
+    [
+      { s2s: { type: 'connectCode', connectCode: 'with a space' } },
+      's2s.connectCode: must be printable ASCII without spaces, because it travels in a header (12 characters in all)',
+    ],
+    [{ s2s: { type: 'sign', signKey: '' } }, 's2s.signKey: is empty'],
+    [
+      { s2s: { type: 'sign', signKey: KEY, hashMethod: 'sha512' } },
+      's2s.hashMethod: must be one of "md5", "sha1", "sha256", "hmac-sha256"',
+    ],
+    [
+      { s2s: { type: 'sign', signKey: KEY, timeDiffTolerance: 0 } },
+      's2s.timeDiffTolerance: must be 1 or more',
+    ],
+    [{ s2s: { type: 'sign', signKey: KEY, quirks: ['odd'] } }, 's2s.quirks[0]: must be "sha256-is-md5"'],
+    [{ s2s: { type: 'sign', key: KEY, signKey: KEY } }, /^s2s\.key: is not a setting/],
+    [{ uniOpenBridge: { prefix: 'bridge' } }, 'uniOpenBridge.prefix: must begin with "/"'],
+    [
+      { uniOpenBridge: { prefix: '/' } },
+      'uniOpenBridge.prefix: must name a path, such as "/uni-open-bridge"',
+    ],
+    ...['/v1', '/v1/bridge', '/livez', '/readyz', '/metrics'].map((prefix): [object, RegExp] => [
+      { uniOpenBridge: { prefix } },
+      /^uniOpenBridge\.prefix: \/\w+ is taken by the control API/,
+    ]),
+    ...['/a/', '/a//b', '/a/../b', '/:method', '/a b', '/*', '/ä'].map((prefix): [object, RegExp] => [
+      { uniOpenBridge: { prefix } },
+      /^uniOpenBridge\.prefix: must have only letters/,
+    ]),
+    [{ uniOpenBridge: { errors: 'aliyun' } }, 'uniOpenBridge.errors: must be one of "http", "uniCloud"'],
+    [{ uniConfigCenter: '' }, 'uniConfigCenter: is empty'],
+    [{ uniConfigCenter: {} }, 'uniConfigCenter: must be a string, not an object'],
+    [{ upstream: { qq: 'x' } }, /^upstream\.qq: must be an absolute URL/],
+    [{ upstream: { qqConnect: 'https://x/y' } }, /^upstream\.qqConnect: must be an origin/],
     // Storage
     [{ storage: undefined }, /^storage: is missing; it must hold "sealKey": run `open-bridge keys new/],
     [{ storage: {} }, /^storage\.sealKey: is missing; run `open-bridge keys new --out \.\/data\/seal\.key`/],
     [{ storage: { sealKey: 'abc' } }, /^storage\.sealKey: a sealing key is 32 random bytes .* 3 characters/],
     [{ storage: { sealKey: [] } }, 'storage.sealKey: must not be empty'],
-    [{ storage: { sealKey: 5 } }, 'storage.sealKey: must be a string or an array of strings, not a number'],
-    [{ storage: { sealKey: [SEAL_KEY, 5] } }, 'storage.sealKey[1]: must be a string, not a number'],
+    [
+      { storage: { sealKey: 5 } },
+      'storage.sealKey: must be a sealing key, an object with a "command" that prints one, or an array of them',
+    ],
+    [
+      { storage: { sealKey: [SEAL_KEY, 5] } },
+      'storage.sealKey[1]: must be a sealing key, or an object with a "command" that prints one',
+    ],
+    [{ storage: { sealKey: { command: [] } } }, 'storage.sealKey.command: must not be empty'],
+    [
+      { storage: { sealKey: { command: 'fetch-key' } } },
+      'storage.sealKey.command: must be an array, not a string',
+    ],
+    [
+      { storage: { sealKey: [{ command: ['/no/such/program', 'canary'] }] } },
+      'storage.sealKey[0]: the program "/no/such/program" is not found; run it by hand as the user of the bridge: it must print one sealing key and nothing else',
+    ],
     [
       { storage: { sealKey: [SEAL_KEY, SEAL_KEY] } },
       'storage.sealKey[1]: the same key as storage.sealKey[0]',
     ],
     [{ storage: { sealKey: ['${env:K}'] } }, 'storage.sealKey[0]: the environment variable K is not set'],
-    ...['postgres', 'mysql'].map((scheme): [object, string] => [
-      { storage: { sealKey: SEAL_KEY, database: `${scheme}://u:p@h/d` } },
-      `storage.database: ${scheme} is not available in this version; use "sqlite:PATH"`,
-    ]),
-    [{ storage: { sealKey: SEAL_KEY, database: './x.db' } }, 'storage.database: must be "sqlite:PATH"'],
+    [
+      { storage: { sealKey: SEAL_KEY, database: 'postgres://u:p@h' } },
+      'storage.database: must name one database after the host: postgres://USER:PASSWORD@HOST:PORT/DATABASE',
+    ],
+    [
+      { storage: { sealKey: SEAL_KEY, database: 'mysql://u:p@h/d?rowsAsArray=true' } },
+      'storage.database: has a parameter that is none of: pool, ssl, sslrootcert, socketPath',
+    ],
+    [
+      { storage: { sealKey: SEAL_KEY, database: './x.db' } },
+      'storage.database: must be "sqlite:PATH", "postgres://…" or "mysql://…"',
+    ],
     [
       { storage: { sealKey: SEAL_KEY, database: 'sqlite:' } },
       'storage.database: has no path after "sqlite:"',
@@ -232,6 +321,16 @@ test('a caller’s app is not called unknown while an app’s name is', () => {
     callers: [{ name: 'one', key: KEY, apps: ['shop'] }],
   };
   expect(faultsOf(config)).toEqual(['apps[0].name: the environment variable NAME is not set']);
+});
+
+test('what is no name is not repeated among the names of apps', () => {
+  const config = {
+    apps: [app, { ...app, name: 'canary in the wrong place', appid: 'wx02' }],
+    callers: [{ name: 'one', key: KEY, apps: ['shpo'] }],
+  };
+  const faults = faultsOf(config);
+  expect(faults).toContain('callers[0].apps[0]: no app has this name or appid; configured apps: shop');
+  expect(faults.join()).not.toContain('canary');
 });
 
 test('all faults come together, each with its place, in the order of the file', () => {

@@ -13,8 +13,10 @@ export interface PathFault {
   readonly offset?: number;
 }
 
-/** Something wrong, or worth a warning, at a place of the configuration file. */
+/** Something wrong, or worth a warning, at a place of the configuration. */
 export interface ConfigFault {
+  /** Absolute path of the file, when it is another than the configuration file itself. */
+  readonly file?: string;
   /** As in `apps[0].secret`; empty for the file as a whole. */
   readonly path: string;
   /** From 1. */
@@ -45,7 +47,7 @@ export function pathText(path: ConfigPath): string {
 /** One line for people: `file:line:column path: message`, which terminals and editors turn into a link. */
 export function faultText(file: string, fault: ConfigFault): string {
   const where = fault.path === '' ? '' : ` ${fault.path}:`;
-  return `${file}:${fault.line}:${fault.column}${where} ${fault.message}`;
+  return `${fault.file ?? file}:${fault.line}:${fault.column}${where} ${fault.message}`;
 }
 
 /** The error for a configuration that cannot be used. Its message lists every fault, one a line. */
@@ -55,13 +57,18 @@ export function configError(file: string, faults: readonly ConfigFault[]): Bridg
   return new BridgeError('CONFIG_INVALID', `the configuration has ${count}:\n${lines.join('\n')}`);
 }
 
-/** Orders faults as they stand in the file and drops repetitions. */
+/** Orders faults as they stand in the file, those of other files after them, and drops repetitions. */
 export function sortFaults(faults: readonly ConfigFault[]): readonly ConfigFault[] {
   const seen = new Set<string>();
   return [...faults]
-    .sort((a, b) => a.line - b.line || a.column - b.column)
+    .sort((a, b) => compareFiles(a, b) || a.line - b.line || a.column - b.column)
     .filter(fault => {
       const key = JSON.stringify(fault);
       return !seen.has(key) && seen.add(key) !== undefined;
     });
+}
+
+function compareFiles({ file: a = '' }: ConfigFault, { file: b = '' }: ConfigFault): number {
+  if (a === b) return 0;
+  return a < b ? -1 : 1;
 }

@@ -1,4 +1,5 @@
 import type * as z from 'zod';
+import { nearest } from '../base/nearest.ts';
 import type { ConfigPath, PathFault } from './faults.ts';
 import { pathText } from './faults.ts';
 import type { JsonSchema } from './json-schema.ts';
@@ -83,27 +84,4 @@ function keysAt(schema: JsonSchema | undefined, [part, ...rest]: ConfigPath): re
   if (typeof part === 'number') return keysAt(schema?.items, rest);
   const others = schema?.additionalProperties;
   return keysAt(schema?.properties?.[part] ?? (typeof others === 'object' ? others : undefined), rest);
-}
-
-/** The candidate whose spelling differs by a third at most; undefined when none is that near. */
-export function nearest(word: string, candidates: readonly string[]): string | undefined {
-  const ranked = candidates
-    .map(candidate => ({ candidate, edits: editDistance(word.toLowerCase(), candidate.toLowerCase()) }))
-    .filter(({ candidate, edits }) => edits * 3 <= Math.max(word.length, candidate.length))
-    .sort((a, b) => a.edits - b.edits);
-  return ranked[0]?.candidate;
-}
-
-/** Levenshtein's distance, one row at a time. */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= a.length; i += 1) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j += 1) {
-      const replaced = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(replaced, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] ?? 0;
 }

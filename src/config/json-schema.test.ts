@@ -32,11 +32,11 @@ test('objects take no unknown settings', () => {
 
 test('no secret has a default, and what has a default need not be written', () => {
   const found = new Map(settingsIn(schema));
-  for (const name of ['apps[].secret', 'callers[].key', 'storage.sealKey'])
+  for (const name of ['apps[].secret', 'callers[].key', 's2s.connectCode', 's2s.signKey', 'storage.sealKey'])
     expect(found.get(name)).not.toHaveProperty('default');
   expect(schema.required).toEqual(['storage']);
   expect(found.get('storage')?.required).toEqual(['sealKey']);
-  expect(found.get('apps[]')?.required).toEqual(['name', 'platform', 'appid', 'secret']);
+  expect(found.get('apps[]')?.required).toEqual(['name', 'platform', 'appid']);
 });
 
 test('a reference may stand for a word of a fixed set', () => {

@@ -1,4 +1,5 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: references look like placeholders
+
 import { inspect } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { hashCallerKey } from '../access/callers.ts';
@@ -73,14 +74,14 @@ describe('loadConfig', () => {
       tokenMode: 'stable',
       renews: ['access-token'],
     });
-    expect(first?.secret.reveal()).toBe('shop-secret');
+    expect(first?.secret?.reveal()).toBe('shop-secret');
     expect(second).toMatchObject({
       name: 'news',
       default: false,
       tokenMode: 'classic',
       dcloudAppid: undefined,
     });
-    expect(second?.secret.reveal()).toBe('news-secret');
+    expect(second?.secret?.reveal()).toBe('news-secret');
     expect(settings.openapi).toEqual({ enabled: false, allow: ['/wxa/msg_sec_check', '/cgi-bin/*'] });
     expect(settings.callers).toEqual([
       {
@@ -103,7 +104,11 @@ describe('loadConfig', () => {
     });
     expect(settings.certificateFile).toBe('/etc/bridge/data/gateway-ca.crt');
     expect(settings.gateway).not.toHaveProperty('certificateFile');
-    expect(settings.upstream).toEqual({ weixin: 'https://proxy.example:8443' });
+    expect(settings.upstream).toEqual({
+      weixin: 'https://proxy.example:8443',
+      qq: 'https://api.q.qq.com',
+      qqConnect: 'https://graph.qq.com',
+    });
     expect(settings.gateway).toMatchObject({ timeoutMs: 5000, upstream: settings.upstream });
     expect(settings.admin.keyHashes).toEqual([hashCallerKey(ADMIN_KEY)]);
     expect(settings.log.level).toBe('debug');
@@ -145,9 +150,23 @@ describe('loadConfig', () => {
       }),
     );
     expect(settings.storage.sealKeys.map(key => key.reveal())).toEqual([other, SEAL_KEY]);
-    expect(settings.storage.database.path).toBe(':memory:');
+    expect(settings.storage.database).toEqual({ kind: 'sqlite', path: ':memory:' });
     expect(settings.listen.gateway).toBeUndefined();
     expect(settings.listen.gatewayTls).toBeUndefined();
+  });
+
+  test.each([
+    ['postgres://bridge:pw-of-the-database@db.example/bridge?sslmode=verify-full&pool=20', 'postgres'],
+    ['postgresql://db.example/bridge', 'postgres'],
+    ['mysql://bridge:pw-of-the-database@db.example/bridge', 'mysql'],
+    ['mariadb://db.example:3307/bridge?ssl=true', 'mysql'],
+  ])('a database server: %s', (database, kind) => {
+    const { settings } = loadConfig(options({ storage: { ...storage, database } }));
+    const stored = settings.storage.database;
+    expect(stored.kind).toBe(kind);
+    expect(stored.kind === 'sqlite' ? '' : stored.url.reveal()).toBe(database);
+    expect(settings.certificateFile).toBe('/etc/bridge/gateway-ca.crt');
+    expect(JSON.stringify(settings)).not.toContain('pw-of-the-database');
   });
 
   test('takes a file that begins with a byte order mark', () => {
@@ -178,6 +197,16 @@ describe('loadConfig', () => {
     ]);
   });
 
+  test('says what to do with a folder in the place of the file', () => {
+    const readFile = (): string => {
+      throw Object.assign(new Error('a folder'), { code: 'EISDIR' });
+    };
+    const { faults } = checkConfig({ path: '/etc/uni-config-center', env: {}, readFile });
+    expect(faults[0]?.message).toMatch(
+      /^cannot be read: it is a folder; .* `open-bridge config import <folder>`$/,
+    );
+  });
+
   test('the digest follows the content of every file it came from', () => {
     const digest = (source: object, files = {}) => checkConfig(options(source, files)).digest;
     const source = { storage: { sealKey: '${file:k}' } };
@@ -186,6 +215,78 @@ describe('loadConfig', () => {
     expect(digest(source, { '/etc/bridge/k': `${SEAL_KEY}\n` })).not.toBe(first);
     expect(digest(source)).not.toBe(first);
     expect(digest({ ...source, log: {} }, { '/etc/bridge/k': SEAL_KEY })).not.toBe(first);
+  });
+});
+
+describe('apps', () => {
+  const load = (app: object) =>
+    loadConfig(options({ apps: [{ ...shop, ...app }], storage })).settings.apps[0];
+
+  test.each([
+    [undefined, { dcloudAppid: undefined, dcloudAliases: [] }],
+    ['A', { dcloudAppid: 'A', dcloudAliases: [] }],
+    [['A'], { dcloudAppid: 'A', dcloudAliases: [] }],
+    [['A', 'B', 'C'], { dcloudAppid: 'A', dcloudAliases: ['B', 'C'] }],
+    [['*', 'A', 'B'], { dcloudAppid: 'A', dcloudAliases: ['B', '*'] }],
+    ['*', { dcloudAppid: undefined, dcloudAliases: [] }],
+  ])('the dcloudAppid %j', (dcloudAppid, expected) => {
+    expect(load({ dcloudAppid })).toMatchObject(expected);
+  });
+
+  test.each(['weixin-mp', 'weixin-h5', 'weixin-web', 'weixin-app', 'qq-mp', 'qq-app'])(
+    'an app of %s that is not managed needs no secret and is never renewed',
+    platform => {
+      const schedule = {
+        __UNI__SHOP01: { enable: true, 'weixin-mp': { enable: true, tasks: ['accessToken'] } },
+      };
+      const app = { ...shop, platform, secret: undefined, managed: false };
+      const { settings } = loadConfig(options({ apps: [app], schedule, storage }));
+      expect(settings.apps[0]).toMatchObject({ managed: false, secret: undefined, renews: [] });
+    },
+  );
+
+  test('an app that is not managed may have a secret', () => {
+    expect(load({ managed: false })?.secret?.reveal()).toBe('shop-secret');
+  });
+});
+
+describe('uni-open-bridge', () => {
+  test('has its documented defaults', () => {
+    const { settings } = loadConfig(options({ storage }));
+    expect(settings).toMatchObject({
+      ipWhiteList: [],
+      uniOpenBridge: { prefix: '/uni-open-bridge', errors: 'http' },
+    });
+    expect(settings.s2s).toBeUndefined();
+  });
+
+  test('takes what is written', () => {
+    const { settings, warnings } = loadConfig(
+      options({
+        apps: [shop],
+        storage,
+        ipWhiteList: ['203.0.113.9', '10.0.0.0/8', '::1'],
+        uniOpenBridge: { prefix: '/a/b.c', errors: 'uniCloud' },
+        s2s: {
+          ...{ type: 'sign', signKey: '${env:CALLER_KEY}', hashMethod: 'sha256' },
+          ...{ timeDiffTolerance: 1.5, quirks: ['sha256-is-md5'] },
+        },
+      }),
+    );
+    expect(settings.ipWhiteList).toEqual(['203.0.113.9', '10.0.0.0/8', '::1']);
+    expect(settings.uniOpenBridge).toEqual({ prefix: '/a/b.c', errors: 'uniCloud' });
+    expect(settings.s2s).toMatchObject({
+      ...{ type: 'sign', hashMethod: 'sha256', toleranceMs: 1500, quirks: ['sha256-is-md5'] },
+    });
+    expect(settings.s2s?.type === 'sign' && settings.s2s.signKey.reveal()).toBe(CALLER_KEY);
+    expect(warnings).toEqual([]);
+  });
+
+  test('takes a connect code', () => {
+    const { settings } = loadConfig(
+      options({ storage, s2s: { type: 'connectCode', connectCode: CALLER_KEY } }),
+    );
+    expect(settings.s2s?.type === 'connectCode' && settings.s2s.connectCode.reveal()).toBe(CALLER_KEY);
   });
 });
 
@@ -206,6 +307,10 @@ describe('schedule', () => {
       { X: { enable: true, 'weixin-mp': { enable: false, tasks: ['accessToken'] } } },
       [],
     ],
+    ['a QQ mini-program', 'qq-mp', { X: { enable: true, 'qq-mp': on(['accessToken']) } }, ['access-token']],
+    ['a QQ mini-program without an entry', 'qq-mp', {}, ['access-token']],
+    ['nothing to be had for a website', 'weixin-web', {}, []],
+    ['nothing to be had for a mobile app', 'qq-app', { X: { enable: true } }, []],
     ['only the other platform', 'weixin-mp', { X: { enable: true, 'weixin-h5': on(['accessToken']) } }, []],
     ['no tasks', 'weixin-mp', { X: { enable: true, 'weixin-mp': { enable: true } } }, []],
     [
@@ -227,6 +332,16 @@ describe('schedule', () => {
     expect(settings.apps[0]?.renews).toEqual(renews);
   });
 
+  test('of several dcloudAppids any may switch it on', () => {
+    const h5 = { ...news, dcloudAppid: ['X', 'Y', 'Z'] };
+    const schedule = {
+      X: { enable: false, 'weixin-h5': on(['accessToken']) },
+      Y: { enable: true, 'weixin-h5': on(['ticket']) },
+    };
+    const { settings } = loadConfig(options({ apps: [h5], schedule, storage }));
+    expect(settings.apps[0]?.renews).toEqual(['access-token', 'ticket']);
+  });
+
   test('an app without a dcloudAppid keeps its token fresh', () => {
     const { settings } = loadConfig(options({ apps: [news], storage }));
     expect(settings.apps[0]?.renews).toEqual(['access-token']);
@@ -240,6 +355,25 @@ describe('warnings', () => {
       'plain http to another machine',
       { apps: [shop], upstream: { weixin: 'http://10.0.0.1' } },
       'upstream.weixin',
+    ],
+    ['plain http to QQ', { apps: [shop], upstream: { qqConnect: 'http://10.0.0.1' } }, 'upstream.qqConnect'],
+    ['0.0.0.0 taken for a wildcard', { apps: [shop], ipWhiteList: ['::1', '0.0.0.0'] }, 'ipWhiteList[1]'],
+    ['everybody', { apps: [shop], ipWhiteList: ['0.0.0.0/0'] }, 'ipWhiteList[0]'],
+    [
+      'a short connect code',
+      { apps: [shop], s2s: { type: 'connectCode', connectCode: 'x' } },
+      's2s.connectCode',
+    ],
+    ['a short key to sign with', { apps: [shop], s2s: { type: 'sign', signKey: 'x' } }, 's2s.signKey'],
+    [
+      'sha256, which others take for MD5',
+      { apps: [shop], s2s: { type: 'sign', signKey: CALLER_KEY, hashMethod: 'sha256' } },
+      's2s.hashMethod',
+    ],
+    [
+      'what means nothing to its type',
+      { apps: [shop], s2s: { type: 'connectCode', connectCode: CALLER_KEY, signKey: CALLER_KEY } },
+      's2s.signKey',
     ],
   ])('%s', (_, config, path) => {
     const { warnings } = loadConfig(options({ ...config, storage }));
@@ -268,6 +402,9 @@ describe('secrets', () => {
     listen: { gateway: `${canary}:x` },
     admin: { keys: ['${env:KEY}', canary] },
     log: { level: '${env:APP}' },
+    s2s: { type: 'sign', signKey: ` ${canary}`, connectCode: `${canary} x`, hashMethod: canary },
+    ipWhiteList: [canary],
+    uniOpenBridge: { prefix: canary },
   };
   const env = { APP: `${canary}-app`, KEY: `${canary}-key-0123456789` };
 
@@ -295,6 +432,7 @@ describe('secrets', () => {
         apps: [{ ...shop, secret: '${env:APP}' }],
         callers: [{ name: 'one', key: '${env:KEY}' }],
         admin: { keys: [`${canary}-admin-0123456789`] },
+        s2s: { type: 'sign', signKey: `${canary}-sign-0123456789` },
         storage: { sealKey },
       }),
       env,

@@ -3,11 +3,14 @@ import type { Settings } from './settings.ts';
 /** Settings that are bound when the server starts, in the words of the configuration file. */
 const BOUND_AT_START: Readonly<Record<string, (settings: Settings) => unknown>> = {
   'storage.database': settings => settings.storage.database,
-  'storage.sealKey': settings => settings.storage.sealKeys,
   'storage.keyFormat': settings => settings.storage.keyFormat,
+  'storage.redis': settings => settings.storage.redis,
+  'storage.redisFormat': settings => settings.storage.redisFormat,
   'listen.control': settings => settings.listen.control,
   'listen.gateway': settings => settings.listen.gateway,
   'listen.gatewayTls': settings => settings.listen.gatewayTls,
+  // Routes are made once.
+  'uniOpenBridge.prefix': settings => settings.uniOpenBridge.prefix,
   // Connection pools are made once; the other limits are read at every call.
   'gateway.connectionsPerOrigin': settings => settings.gateway.connectionsPerOrigin,
   'gateway.certificateFile': settings => settings.certificateFile,

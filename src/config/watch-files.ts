@@ -1,5 +1,5 @@
-import { type FSWatcher, watch as nodeWatch, readlinkSync, statSync } from 'node:fs';
-import { basename, dirname, join, parse, relative, resolve, sep } from 'node:path';
+import { existsSync, type FSWatcher, watch as nodeWatch, readlinkSync, statSync } from 'node:fs';
+import { basename, join, parse, relative, resolve, sep } from 'node:path';
 import type { Log } from '../base/log.ts';
 
 /** As many symbolic links as Linux follows before it takes them for a loop. */
@@ -100,18 +100,24 @@ interface Place {
   readonly name: string;
 }
 
-/** Every directory entry that decides what a path leads to: the file's own, and each link on the way. */
+/**
+ * Every directory entry that decides what a path leads to: the file's own, each link on the way, and where
+ * a folder is not there yet, that folder.
+ */
 function placesOf(file: string): readonly Place[] {
   const { root } = parse(file);
-  const places: Place[] = [{ folder: dirname(file), name: basename(file) }];
+  const places: Place[] = [];
   let folder = root;
   let parts = relative(root, file).split(sep);
   for (let links = 0; parts.length > 0 && links <= MOST_LINKS; ) {
     const [name = '', ...rest] = parts;
-    const target = linkTarget(join(folder, name));
-    if (target !== undefined || rest.length === 0) places.push({ folder, name });
+    const path = join(folder, name);
+    const target = linkTarget(path);
+    const missing = target === undefined && !existsSync(path);
+    if (target !== undefined || missing || rest.length === 0) places.push({ folder, name });
+    if (missing) break;
     if (target === undefined) {
-      folder = join(folder, name);
+      folder = path;
       parts = rest;
     } else {
       links += 1;

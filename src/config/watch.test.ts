@@ -147,6 +147,42 @@ describe('watchConfig', () => {
     expect(await nameOfNext()).toBe('two');
   });
 
+  test('sees a uni-config-center folder change, also the parts of it that were not there', async () => {
+    const centre = join(folder, 'center');
+    const uniId = (appid: string): string =>
+      JSON.stringify({ 'mp-weixin': { oauth: { weixin: { appid, appsecret: 'secret' } } } });
+    const publish = (name: string, text: string): void => {
+      mkdirSync(join(centre, name), { recursive: true });
+      writeAtomically(join(centre, name, 'config.json'), text);
+    };
+    publish('uni-id', uniId('wx01'));
+    writeFileSync(path, JSON.stringify({ uniConfigCenter: 'center', storage: { sealKey: SEAL_KEY } }));
+    const { changes, faults } = start();
+
+    publish('uni-id', uniId('wx02'));
+    expect((await changes.next()).apps[0]?.appid).toBe('wx02');
+
+    publish('uni-open-bridge', '{"ipWhiteList":["10.0.0.1"]}');
+    expect((await changes.next()).ipWhiteList).toEqual(['10.0.0.1']);
+
+    publish('uni-id', uniId('w x'));
+    expect((await faults.next()).message).toContain('center/uni-id/config.json:1:');
+    publish('uni-id', uniId('wx03'));
+    expect((await changes.next()).apps[0]?.appid).toBe('wx03');
+
+    rmSync(join(centre, 'uni-open-bridge'), { recursive: true });
+    expect((await changes.next()).ipWhiteList).toEqual([]);
+  });
+
+  test('what is not there yet causes no complaint', () => {
+    mkdirSync(join(folder, 'center', 'uni-id'), { recursive: true });
+    writeFileSync(join(folder, 'center', 'uni-id', 'config.json'), '{}');
+    writeFileSync(path, JSON.stringify({ uniConfigCenter: 'center', storage: { sealKey: SEAL_KEY } }));
+    const warnings: string[] = [];
+    start({ log: { ...silentLog, warn: (_, message) => void warnings.push(message) } });
+    expect(warnings).toEqual([]);
+  });
+
   test('a bad file is reported with all its faults and the old settings stay', async () => {
     writeFileSync(path, config('one'));
     const { changes, faults, nameOfNext } = start();

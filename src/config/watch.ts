@@ -16,8 +16,8 @@ export interface WatchOptions {
   readonly path: string;
   /** What is in use now. */
   readonly current: LoadedConfig;
-  /** Reads the file again: `() => checkConfig({ path, env })`. */
-  readonly load: () => ConfigCheck;
+  /** Reads the file again: `createConfigReader({ path, env }, current)`. `again` is for a reload by hand. */
+  readonly load: (again: boolean) => ConfigCheck | Promise<ConfigCheck>;
   /** Takes a new configuration. When it throws, that is reported and the old one counts as in use. */
   readonly onChange: (settings: Settings, warnings: readonly ConfigFault[]) => void | Promise<void>;
   /** Told of a configuration that cannot be used, once for each version of it; the old one stays. */
@@ -44,7 +44,7 @@ export interface ConfigWatch {
  * timestamps. Where the system cannot watch, `reload` still works.
  *
  * @example
- * const watch = watchConfig({ path, current, load: () => checkConfig({ path, env }), onChange, onFault, clock, log });
+ * const watch = watchConfig({ path, current, load: createConfigReader({ path, env }, current), onChange, onFault, clock, log });
  * process.on('SIGHUP', () => void watch.reload());
  */
 export function watchConfig(options: WatchOptions): ConfigWatch {
@@ -58,7 +58,8 @@ export function watchConfig(options: WatchOptions): ConfigWatch {
 
   const take = async (again: boolean): Promise<ReloadOutcome> => {
     if (closing.signal.aborted) return 'unchanged';
-    const next = load();
+    const next = await load(again);
+    if (closing.signal.aborted) return 'unchanged';
     follow(next.files);
     if (next.digest === used) {
       if (seen !== used) log.info({ path }, 'the configuration is again the one in use');

@@ -8,9 +8,15 @@ import type { Store } from '../stores/store.ts';
 import { createUsageCounts, usageDay } from './usage.ts';
 
 /** A call is in the store so long after its end, at the latest, while the store keeps up. */
-const FLUSH_MS = 250;
-/** Rows written at once: an embedded database keeps other writers out for a millisecond or two meanwhile. */
-const BATCH = 200;
+const FLUSH_MS = 1000;
+/** So many calls are written without waiting for that. */
+const MANY = 1000;
+/** Most calls of a batch, which is packed and written in half a millisecond; larger ones are hardly cheaper. */
+const BATCH = 500;
+/** Batches written at a time. A database server takes them side by side. */
+const SIDE_BY_SIDE = 2;
+/** Sums written in one go: an embedded database lets nobody else in meanwhile. */
+const SUMS = 100;
 /** Most calls that wait while the store is slow or down, some 10 MB of them. */
 const MOST_WAITING = 20_000;
 const RETRY_MS = 1000;
@@ -50,7 +56,12 @@ export interface CallLogDeps {
 export function createCallLog({ store, settings, clock, log }: CallLogDeps): CallLog {
   const usage = createUsageCounts();
   const stopping = new AbortController();
-  let waiting: CallRecord[] = [];
+  /** Batches that wait, the oldest first. Their bounds stay, so that the store knows one that is sent again. */
+  let batches: CallRecord[][] = [];
+  /** The batch that is being filled. */
+  let filling: CallRecord[] = [];
+  /** How many calls wait. */
+  let waiting = 0;
   let round: Promise<void> | undefined;
   /** Ends the pause before a write. */
   let hurry: AbortController | undefined;
@@ -62,21 +73,30 @@ export function createCallLog({ store, settings, clock, log }: CallLogDeps): Cal
   function note(record: CallRecord): void {
     usage.count(record);
     if (settings().enabled) {
-      waiting.push(record);
-      if (waiting.length > MOST_WAITING) leaveOut();
+      filling.push(record);
+      waiting += 1;
+      if (filling.length === BATCH) closeBatch();
+      if (waiting > MOST_WAITING) leaveOut();
     }
     round ??= nextRound();
-    if (waiting.length === BATCH && !failing) hurry?.abort();
+    if (waiting === MANY && !failing) hurry?.abort();
+  }
+
+  function closeBatch(): void {
+    if (filling.length === 0) return;
+    batches.push(filling);
+    filling = [];
   }
 
   /** The oldest go: whoever looks into a trouble wants to know of the present. */
   function leaveOut(): void {
-    waiting.splice(0, BATCH);
-    left += BATCH;
+    const { length = 0 } = batches.shift() ?? [];
+    waiting -= length;
+    left += length;
     if (clock.now() - warnedAt < WARN_EVERY_MS) return;
     warnedAt = clock.now();
     log.warn(
-      { left_out: left, waiting: waiting.length },
+      { left_out: left, waiting },
       'calls are left out of the call log: the store is slower than they come',
     );
   }
@@ -94,7 +114,7 @@ export function createCallLog({ store, settings, clock, log }: CallLogDeps): Cal
     } catch (error) {
       if (!failing) {
         const reason = error instanceof Error ? error.message : String(error);
-        log.warn({ reason, waiting: waiting.length }, 'the call log cannot be written; trying again');
+        log.warn({ reason, waiting }, 'the call log cannot be written; trying again');
       }
       failing = true;
     }
@@ -103,29 +123,35 @@ export function createCallLog({ store, settings, clock, log }: CallLogDeps): Cal
   }
 
   async function write(): Promise<void> {
-    while (waiting.length > 0) {
-      const batch = waiting.splice(0, BATCH);
-      try {
-        await store.calls.append(batch);
-      } catch (error) {
-        waiting = batch.concat(waiting);
-        throw error;
+    while (waiting > 0) {
+      // While the store fails, the batch that is being filled goes on growing.
+      if (batches.length < SIDE_BY_SIDE) closeBatch();
+      const taken = batches.splice(0, SIDE_BY_SIDE);
+      for (const batch of taken) waiting -= batch.length;
+      const writes = await Promise.allSettled(taken.map(batch => store.calls.append(batch)));
+      const refused = writes.find(each => each.status === 'rejected');
+      if (refused !== undefined) {
+        const again = taken.filter((_, at) => writes[at]?.status === 'rejected');
+        for (const batch of again) waiting += batch.length;
+        batches = [...again, ...batches];
+        throw refused.reason;
       }
       await setImmediate();
     }
     const sums = usage.take();
-    for (let at = 0; at < sums.length; at += BATCH) {
+    for (let at = 0; at < sums.length; at += SUMS) {
       try {
-        await store.usage.add(sums.slice(at, at + BATCH));
+        await store.usage.add(sums.slice(at, at + SUMS));
       } catch (error) {
         usage.putBack(sums.slice(at));
         throw error;
       }
+      await setImmediate();
     }
   }
 
   function isPending(): boolean {
-    return waiting.length > 0 || usage.size > 0;
+    return waiting > 0 || usage.size > 0;
   }
 
   async function flush(): Promise<void> {
@@ -171,7 +197,7 @@ export function createCallLog({ store, settings, clock, log }: CallLogDeps): Cal
       stopping.abort();
       await tidying;
       await flush();
-      if (waiting.length > 0) log.warn({ left_out: waiting.length }, 'calls were left out of the call log');
+      if (waiting > 0) log.warn({ left_out: waiting }, 'calls were left out of the call log');
     },
   };
 }

@@ -1,6 +1,7 @@
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyPluginAsync, FastifyRequest } from 'fastify';
 import { fastify } from 'fastify';
 import type { z } from 'zod';
+import { CallerExpired } from '../access/caller-expiry.ts';
 import type { CallerDirectory } from '../access/callers.ts';
 import { asBridgeError, BridgeError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
@@ -8,7 +9,7 @@ import { errorBodyOf } from '../contract/errors.ts';
 import { openapiDocument } from '../contract/openapi.ts';
 import { ROUTES, type Route, type RouteName } from '../contract/routes.ts';
 import type { AdminKeys } from './admin-keys.ts';
-import { type Identity, identify } from './identity.ts';
+import { actorOf, type Identity, identify } from './identity.ts';
 import { createQueryReader } from './query.ts';
 
 /** The control API takes small JSON only. */
@@ -30,6 +31,8 @@ export interface ControlRequest<Name extends RouteName> {
   readonly query: PartOf<Name, 'query'>;
   readonly body: PartOf<Name, 'body'>;
   readonly identity: Identity | undefined;
+  /** The peer's address as the socket gives it. */
+  readonly remoteAddress: string;
 }
 
 /** A handler's answer, checked at compile time against the contract. A number replaces the status 200. */
@@ -40,6 +43,15 @@ export type Handler<Name extends RouteName> = (
 /** One handler for each route of the contract. */
 export type Handlers = { readonly [Name in RouteName]: Handler<Name> };
 
+/** A request that was turned away before its handler. */
+export interface Refusal {
+  readonly route: RouteName;
+  readonly error: BridgeError;
+  /** Name of who it was, where that is known. */
+  readonly actor: string | undefined;
+  readonly remoteAddress: string;
+}
+
 /** What the control server is made of. */
 export interface ControlDeps {
   readonly handlers: Handlers;
@@ -47,7 +59,11 @@ export interface ControlDeps {
   readonly isOpen: (route: RouteName) => boolean;
   readonly admin: AdminKeys;
   readonly callers: CallerDirectory;
+  /** Told of everybody who may not do what they ask for. */
+  readonly onRefusal: (refusal: Refusal) => void;
   readonly version: string;
+  /** The functions of uni-open-bridge, which have a form of their own (`createUniOpenBridge`). */
+  readonly uniOpenBridge: { readonly prefix: string; readonly routes: FastifyPluginAsync };
   readonly newRequestId: () => string;
   readonly log: Log;
 }
@@ -58,7 +74,9 @@ export function createControl({
   isOpen,
   admin,
   callers,
+  onRefusal,
   version,
+  uniOpenBridge,
   newRequestId,
   log,
 }: ControlDeps): FastifyInstance {
@@ -67,6 +85,8 @@ export function createControl({
     requestTimeout: REQUEST_TIMEOUT_MS,
     genReqId: newRequestId,
     logger: false,
+    // What still comes on connections that end is answered like everything else.
+    return503OnClosing: false,
     routerOptions: { ignoreTrailingSlash: true },
   });
 
@@ -81,20 +101,42 @@ export function createControl({
       method: route.method,
       url: route.url,
       async handler(request, reply) {
+        const remoteAddress = request.socket.remoteAddress ?? '';
         const identity =
           route.access === 'public' || isOpen(name)
             ? undefined
-            : identify(request, route.access, { admin, callers });
+            : identified(request, name, route.access, remoteAddress);
         const params = route.params && checked(route.params, request.params, 'path');
         const query = route.query && checked(route.query, readQuery?.(request.query), 'query');
         const body = route.body && checked(route.body, request.body, 'request body');
-        const { status = 200, answer } = await handler({ params, query, body, identity });
+        const { status = 200, answer } = await handler({ params, query, body, identity, remoteAddress });
         reply.code(status);
         if (route.text !== undefined) reply.type(route.text);
         return answer;
       },
     });
   }
+
+  function identified(
+    request: FastifyRequest,
+    name: RouteName,
+    access: Exclude<Route['access'], 'public'>,
+    remoteAddress: string,
+  ): Identity {
+    let known: Identity | undefined;
+    const onIdentity = (identity: Identity): void => {
+      known = identity;
+    };
+    try {
+      return identify(request, access, { admin, callers, onIdentity });
+    } catch (thrown) {
+      const actor = thrown instanceof CallerExpired ? thrown.caller : actorOf(known);
+      onRefusal({ route: name, error: asBridgeError(thrown), actor, remoteAddress });
+      throw thrown;
+    }
+  }
+
+  server.register(uniOpenBridge.routes, { prefix: uniOpenBridge.prefix });
 
   server.setNotFoundHandler(request => {
     throw new BridgeError('NOT_FOUND', `there is no ${request.method} ${pathOf(request)} here`, {

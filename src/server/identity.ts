@@ -3,19 +3,37 @@ import { isFromWebPage } from '../access/browser.ts';
 import type { Caller, CallerDirectory, CallerScope } from '../access/callers.ts';
 import { mayActAs } from '../access/callers.ts';
 import { BridgeError } from '../base/errors.ts';
-import type { RouteAccess } from '../contract/routes.ts';
 import type { App } from '../platforms/platform.ts';
 import type { AdminKeys } from './admin-keys.ts';
 
 /** Who stands behind a control request. */
 export type Identity = { readonly type: 'admin' } | { readonly type: 'caller'; readonly caller: Caller };
 
+/** The name of an identity in logs. */
+export function actorOf(identity: Identity | undefined): string | undefined {
+  return identity?.type === 'caller' ? identity.caller.name : identity?.type;
+}
+
+/** What requests are identified with. */
+export interface IdentifyDeps {
+  readonly admin: AdminKeys;
+  readonly callers: CallerDirectory;
+  /** Told who it is before it is known whether they may. */
+  readonly onIdentity?: ((identity: Identity) => void) | undefined;
+}
+
 /** Finds out who asks and whether the route is theirs to call; throws CALLER_UNKNOWN or CALLER_FORBIDDEN. */
 export function identify(
   request: FastifyRequest,
-  access: Exclude<RouteAccess, 'public'>,
-  deps: { readonly admin: AdminKeys; readonly callers: CallerDirectory },
+  access: 'admin' | { readonly scope: CallerScope },
+  deps: IdentifyDeps,
 ): Identity {
+  const entitled = (caller: Caller, scope: CallerScope): Identity => {
+    const identity = { type: 'caller', caller } as const;
+    deps.onIdentity?.(identity);
+    requireScope(caller, scope);
+    return identity;
+  };
   const bearer = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '')?.[1];
   if (bearer !== undefined) {
     if (deps.admin.accepts(bearer)) return { type: 'admin' };
@@ -43,8 +61,8 @@ export function identify(
   return entitled(caller, access.scope);
 }
 
-function entitled(caller: Caller, scope: CallerScope): Identity {
-  if (caller.scopes.has(scope)) return { type: 'caller', caller };
+function requireScope(caller: Caller, scope: CallerScope): void {
+  if (caller.scopes.has(scope)) return;
   throw new BridgeError('CALLER_FORBIDDEN', `caller ${caller.name} has no scope ${scope}`, {
     hint: `add "${scope}" to callers[${caller.name}].scopes in the configuration`,
   });

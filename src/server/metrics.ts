@@ -1,4 +1,5 @@
 import { Registry } from 'prom-client';
+import type { AuditLog } from '../access/audit-log.ts';
 import type { CallerDirectory } from '../access/callers.ts';
 import type { Clock } from '../base/clock.ts';
 import type { AppDirectory } from '../credentials/apps.ts';
@@ -8,6 +9,8 @@ import type { CallRecord } from '../gateway/record.ts';
 import type { Platform } from '../platforms/platform.ts';
 import type { Store } from '../stores/store.ts';
 import type { Handler } from './control.ts';
+import { acceleratorFamilies } from './metrics/accelerator.ts';
+import { auditFamilies } from './metrics/audit.ts';
 import { createCallCounts } from './metrics/calls.ts';
 import { createCredentialCounts, credentialFamilies } from './metrics/credentials.ts';
 import { type Family, register } from './metrics/family.ts';
@@ -30,6 +33,7 @@ export interface MetricsDeps {
   /** Milliseconds of a clock that only goes forward. */
   readonly stopwatch: () => number;
   readonly process: ProcessProbe;
+  readonly audit: Pick<AuditLog, 'counts'>;
   readonly version: string;
 }
 
@@ -130,6 +134,8 @@ export function createMetrics(deps: MetricsDeps): Metrics {
     ...credentials.families,
     ...credentialFamilies({ snapshot, now, platforms: platforms.values() }),
     ...own,
+    ...acceleratorFamilies(store.accelerator),
+    ...auditFamilies({ counts: deps.audit.counts, settings: store.settings, clock }),
     ...deps.process.families,
   ];
   const registry = new Registry();

@@ -1,4 +1,4 @@
-import { randomFillSync } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 
 /** How many random bytes are fetched at once: one trip to the generator for hundreds of ids. */
 const POOL_BYTES = 4096;
@@ -10,15 +10,15 @@ const POOL_BYTES = 4096;
  * @example createRandomHex()(8) // '1f0e2d3c4b5a6978'
  */
 export function createRandomHex(): (bytes: number) => string {
-  const pool = Buffer.allocUnsafeSlow(POOL_BYTES);
-  let at = POOL_BYTES;
+  let pool = '';
+  let at = 0;
   return bytes => {
     if (bytes > POOL_BYTES) throw new TypeError(`at most ${POOL_BYTES} random bytes at once, not ${bytes}`);
-    if (at + bytes > POOL_BYTES) {
-      randomFillSync(pool);
+    if (at + 2 * bytes > pool.length) {
+      pool = randomBytes(POOL_BYTES).toString('hex');
       at = 0;
     }
-    at += bytes;
-    return pool.toString('hex', at - bytes, at);
+    at += 2 * bytes;
+    return pool.slice(at - 2 * bytes, at);
   };
 }

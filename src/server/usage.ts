@@ -1,5 +1,6 @@
 import { budgetWindow, nextChinaMidnight } from '../credentials/budget.ts';
 import type { CallRecord } from '../gateway/record.ts';
+import { NO_USAGE } from '../stores/no-usage.ts';
 import type { UsageRow } from '../stores/store.ts';
 
 /** The day that a moment counts in: that of the platform's own counters, such as `2026-11-21`. */
@@ -37,17 +38,7 @@ export function createUsageCounts(): UsageCounts {
     let found = sums.get(key);
     if (found === undefined) {
       const { day, caller, appid } = row;
-      found = {
-        day,
-        caller,
-        appid,
-        calls: 0,
-        errors: 0,
-        refused: 0,
-        replayed: 0,
-        requestBytes: 0,
-        answerBytes: 0,
-      };
+      found = { day, caller, appid, ...NO_USAGE };
       sums.set(key, found);
     }
     return found;

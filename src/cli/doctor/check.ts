@@ -1,10 +1,11 @@
 import type { Clock } from '../../base/clock.ts';
 import type { ConfigCheck } from '../../config/load.ts';
 import type { Settings } from '../../config/settings.ts';
-import type { App } from '../../platforms/platform.ts';
+import type { App, UpstreamId } from '../../platforms/platform.ts';
 import type { Upstream } from '../../platforms/upstream.ts';
-import type { SqliteInspection } from '../../stores/sqlite-inspection.ts';
-import type { Store } from '../../stores/store.ts';
+import type { SchemaVersion } from '../../stores/sql/schema-version.ts';
+import type { ServerInspection } from '../../stores/sql/server-inspection.ts';
+import type { Store, StoredTextTable } from '../../stores/store.ts';
 import type { Processes } from './processes.ts';
 import type { Reach } from './reach.ts';
 import type { Wire } from './wire.ts';
@@ -63,9 +64,14 @@ export interface World {
 
 /** The database as far as it can be used without changing its schema. */
 export interface Database {
-  readonly inspection: SqliteInspection;
-  /** Opens sealed values; undefined when the schema is not up to date. */
+  readonly version: SchemaVersion;
+  /** What the user of a server may do; undefined for a file. */
+  readonly server: Omit<ServerInspection, 'store'> | undefined;
+  /** What is stored, as it is stored. */
+  readonly texts: StoredTextTable;
+  /** Opens sealed values; undefined when the schema is not up to date or the user may not do what it does. */
   readonly store: Store | undefined;
+  close(): Promise<void>;
 }
 
 /** One run of the doctor: what is known so far, and what checks share so that nothing is asked twice. */
@@ -80,10 +86,12 @@ export interface Examination {
   settings(): Settings;
   /** The apps to look at. */
   apps(): readonly App[];
-  /** Undefined while there is no file; rejects with BridgeError when it cannot be used. */
+  /** Undefined while there is no file, or nothing but memory; rejects with BridgeError when it cannot be used. */
   database(): Promise<Database | undefined>;
+  /** The API hosts that the apps to look at use; without apps, WeChat's. */
+  upstreams(): readonly UpstreamId[];
   /** The way to an API host of the configuration, tried once. */
-  reach(upstream: string): Promise<Reach>;
+  reach(upstream: UpstreamId): Promise<Reach>;
   /** Whether a bridge answers at `controlUrl`. */
   bridgeRuns(): Promise<boolean>;
   /** Keeps a value out of everything that is printed from now on. */

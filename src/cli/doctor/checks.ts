@@ -8,10 +8,14 @@ import { configuration } from './checks/configuration.ts';
 import { database } from './checks/database.ts';
 import { egress } from './checks/egress.ts';
 import { files } from './checks/files.ts';
+import { follow } from './checks/follow.ts';
 import { listeners } from './checks/listeners.ts';
 import { program } from './checks/program.ts';
+import { redis } from './checks/redis.ts';
+import { s2s } from './checks/s2s.ts';
 import { sealKey } from './checks/seal-key.ts';
 import { upstreams } from './checks/upstreams.ts';
+import { values } from './checks/values.ts';
 
 /** Every check, in the order in which a cause comes before what it causes. */
 export const CHECKS: readonly Check[] = [
@@ -19,11 +23,15 @@ export const CHECKS: readonly Check[] = [
   files,
   database,
   sealKey,
+  redis,
   callers,
   allowList,
   listeners,
+  follow,
   upstreams,
   clock,
+  s2s,
+  values,
   apps,
   egress,
   bridge,

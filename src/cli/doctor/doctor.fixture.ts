@@ -10,7 +10,7 @@ import {
   writeConfig,
 } from '../../../test/support/bridge.ts';
 import { seededRandom } from '../../../test/support/temporary.ts';
-import { systemClock } from '../../base/clock.ts';
+import { type Clock, systemClock } from '../../base/clock.ts';
 import { type Simulator, startSimulator } from '../../simulator/index.ts';
 import type { DoctorOptions, Finding, World } from './check.ts';
 import { examine } from './examine.ts';
@@ -62,15 +62,29 @@ export function lookupAt(names: Readonly<Record<string, readonly string[]>>): Wo
   };
 }
 
+/** Accounts on the platforms that `SHOP` and `NEWS` are not on. */
+const OTHERS = [
+  { appid: 'wx00000000000000c3', secret: 'canary-secret-site-0123456789abcdef', type: 'web' },
+  { appid: 'wx00000000000000d4', secret: 'canary-secret-mobile-0123456789abcd', type: 'app' },
+  { appid: '1110000005', secret: 'canary-secret-qq-mini-0123456789abc', type: 'qq-mp' },
+  { appid: '101000006', secret: 'canary-secret-qq-login-0123456789ab', type: 'qq-app' },
+] as const;
+export const [SITE, MOBILE, QQ_MINI, QQ_LOGIN] = OTHERS;
+
+const PATIENT_ACCOUNTS = [SHOP, NEWS, ...OTHERS];
+
+/** Apps for them, in the form of the configuration file. */
+export const OTHER_APPS = [
+  { name: 'site', platform: 'weixin-web', appid: SITE.appid, secret: SITE.secret },
+  { name: 'mobile', platform: 'weixin-app', appid: MOBILE.appid, secret: MOBILE.secret },
+  { name: 'qq-mini', platform: 'qq-mp', appid: QQ_MINI.appid, secret: QQ_MINI.secret },
+  { name: 'qq-login', platform: 'qq-app', appid: QQ_LOGIN.appid, secret: QQ_LOGIN.secret },
+];
+
 /** Starts a simulator and writes a configuration for it; both are gone when the test ends. */
 export async function startPatient(change: Record<string, unknown> = {}): Promise<Patient> {
   const folder = temporaryFolder();
-  const simulator = await startSimulator({
-    accounts: [
-      { ...SHOP, name: 'shop' },
-      { ...NEWS, name: 'news' },
-    ],
-  });
+  const simulator = await startSimulator({ accounts: PATIENT_ACCOUNTS.map(each => ({ ...each })) });
   onTestFinished(async () => {
     await simulator.close();
     folder[Symbol.dispose]();
@@ -87,9 +101,11 @@ export async function startPatient(change: Record<string, unknown> = {}): Promis
         worldOf(world),
       );
       const text = all.flatMap(findingLines).join('\n');
-      const tokens = [SHOP, NEWS].flatMap(({ appid }) => simulator.state.tokens(appid));
-      for (const secret of [SHOP.secret, NEWS.secret, ...tokens])
-        expect(text + JSON.stringify(all)).not.toContain(secret);
+      const secrets = PATIENT_ACCOUNTS.flatMap(({ appid, secret }) => [
+        secret,
+        ...simulator.state.tokens(appid),
+      ]);
+      for (const secret of secrets) expect(text + JSON.stringify(all)).not.toContain(secret);
       return { all, text, of: name => all.find(finding => finding.name === name) };
     },
   };
@@ -128,11 +144,20 @@ export interface Running extends TestBridge {
   ): Promise<{ readonly all: readonly Finding[]; of(name: string): Finding | undefined }>;
 }
 
-/** Starts a bridge on ports that its configuration names; it is gone when the test ends. */
-export async function startRunning(config: Record<string, unknown> = {}): Promise<Running> {
+/** Starts a bridge on ports that its configuration names; it is gone when the test ends. All have one clock. */
+export async function startRunning(
+  config: Record<string, unknown> = {},
+  clock: Clock = systemClock,
+): Promise<Running> {
   const ports = { control: await freePort(), gateway: await freePort(), gatewayTls: await freePort() };
   const listen = Object.fromEntries(Object.entries(ports).map(([name, port]) => [name, `127.0.0.1:${port}`]));
-  const test = await startTestBridge({ config: { listen, ...config } });
+  const test = await startTestBridge({
+    config: { listen, ...config },
+    clock,
+    prepare: simulator => {
+      for (const account of OTHERS) simulator.addAccount({ ...account });
+    },
+  });
   onTestFinished(() => test.close());
   return {
     ...test,
@@ -140,7 +165,7 @@ export async function startRunning(config: Record<string, unknown> = {}): Promis
       const path = join(test.folder, 'open-bridge.json');
       const all = await examine(
         { config: path, offline: false, mint: false, command: [], ...options },
-        worldOf(world),
+        worldOf({ clock, ...world }),
       );
       expect(JSON.stringify(all)).not.toContain('canary');
       return { all, of: name => all.find(finding => finding.name === name) };

@@ -1,10 +1,10 @@
-import { existsSync } from 'node:fs';
 import { Secret } from '../../base/secret.ts';
 import { checkConfig } from '../../config/load.ts';
+import type { Settings } from '../../config/settings.ts';
+import { refusingUpstream } from '../../credentials/follower.ts';
+import type { UpstreamId } from '../../platforms/platform.ts';
+import { platformOf } from '../../platforms/platforms.ts';
 import { createUpstream } from '../../platforms/upstream.ts';
-import { createSealer, sealStore } from '../../stores/sealing.ts';
-import { openSqliteStore } from '../../stores/sqlite.ts';
-import { inspectSqlite } from '../../stores/sqlite-inspection.ts';
 import { httpUrl } from '../run-bridge.ts';
 import {
   type Check,
@@ -17,7 +17,9 @@ import {
   type World,
 } from './check.ts';
 import { CHECKS } from './checks.ts';
+import { openDatabase } from './open-database.ts';
 import { type Reach, reachable, reachOrigin } from './reach.ts';
+import { HOST_TRIALS } from './trials.ts';
 
 /** Shorter texts are no secrets, and replacing them would garble what is said. */
 const SHORTEST_SECRET = 8;
@@ -46,6 +48,8 @@ export async function examine(
       if (check.needs !== 'nothing' && exam.config.settings === undefined) blocked.push(check);
       else if (check.needs === 'platform' && options.offline)
         add(skipped(check.name, 'asks the platform, which --offline rules out'));
+      else if (check.needs === 'platform' && exam.config.settings?.follow !== undefined)
+        add(skipped(check.name, 'this bridge follows another and never asks the platform itself'));
       else for (const finding of await run(check, exam)) add(finding);
     }
     if (blocked.length > 0) {
@@ -83,8 +87,11 @@ function createExamination(options: DoctorOptions, world: World): Started {
     if (secret.length >= SHORTEST_SECRET) hidden.set(secret, new Secret(secret));
   };
   for (const secret of [
-    ...(config.settings?.apps ?? []).map(app => app.secret.reveal()),
+    ...(config.settings?.apps ?? []).flatMap(app => app.secret?.reveal() ?? []),
     ...(config.settings?.storage.sealKeys ?? []).map(key => key.reveal()),
+    s2sSecret(config.settings),
+    config.settings?.follow?.key.reveal(),
+    ...storagePasswords(config.settings),
     env['OPEN_BRIDGE_ADMIN_KEY'],
     env['OPEN_BRIDGE_CALLER_KEY'],
   ]) {
@@ -95,8 +102,9 @@ function createExamination(options: DoctorOptions, world: World): Started {
     if (config.settings === undefined) throw new TypeError('the configuration cannot be used');
     return config.settings;
   };
-  const upstream = createUpstream({ origins: () => settings().upstream });
-  const reaches = new Map<string, Promise<Reach>>();
+  const follows = config.settings?.follow !== undefined;
+  const upstream = follows ? refusingUpstream() : createUpstream({ origins: () => settings().upstream });
+  const reaches = new Map<UpstreamId, Promise<Reach>>();
   let database: Promise<Database | undefined> | undefined;
   let runs: Promise<boolean> | undefined;
   const controlUrl =
@@ -114,9 +122,13 @@ function createExamination(options: DoctorOptions, world: World): Started {
       database ??= openDatabase(exam);
       return database;
     },
+    upstreams() {
+      const used = new Set(exam.apps().map(({ platform }) => platformOf(platform).upstream));
+      return used.size === 0 ? ['weixin'] : [...used];
+    },
     reach(name) {
-      const origin = (settings().upstream as Readonly<Record<string, string>>)[name] ?? '';
-      const reach = reaches.get(name) ?? reachOrigin(origin, world);
+      const reach =
+        reaches.get(name) ?? reachOrigin(settings().upstream[name], HOST_TRIALS[name].path, world);
       reaches.set(name, reach);
       return reach;
     },
@@ -137,24 +149,34 @@ function createExamination(options: DoctorOptions, world: World): Started {
     async close() {
       await upstream.close();
       const opened = await database?.catch(() => undefined);
-      await opened?.store?.close();
+      await opened?.close();
     },
   };
 }
 
-async function openDatabase({ settings, world }: Examination): Promise<Database | undefined> {
-  const { database, sealKeys } = settings().storage;
-  if (database.path === ':memory:' || !existsSync(database.path)) return undefined;
-  const inspection = inspectSqlite(database.path);
-  // Opening migrates, and a program that only looks must not shut an older bridge out of its own database.
-  const current = inspection.pending.length === 0 && inspection.foreign.length === 0;
-  const { clock, random } = world;
-  return {
-    inspection,
-    store: current
-      ? sealStore(await openSqliteStore({ path: database.path, clock, random }), createSealer(sealKeys))
-      : undefined,
-  };
+function s2sSecret(settings: Settings | undefined): string | undefined {
+  const s2s = settings?.s2s;
+  return s2s?.type === 'sign' ? s2s.signKey.reveal() : s2s?.connectCode.reveal();
+}
+
+/** Passwords of database and Redis, as written and as meant. */
+function storagePasswords(settings: Settings | undefined): readonly string[] {
+  if (settings === undefined) return [];
+  const { database, redis } = settings.storage;
+  const urls = [
+    ...(database.kind === 'sqlite' ? [] : [database.url]),
+    ...(redis?.kind === 'single' ? [redis.url] : []),
+  ];
+  const written = urls.map(url => new URL(url.reveal()).password).filter(password => password !== '');
+  const others =
+    redis === undefined || redis.kind === 'single'
+      ? []
+      : [redis.password, redis.kind === 'sentinel' ? redis.sentinelUser.password : undefined];
+  return [
+    ...written,
+    ...written.map(decodeURIComponent),
+    ...others.flatMap(password => password?.reveal() ?? []),
+  ];
 }
 
 /** Where a bridge with this configuration is reached from this machine. */

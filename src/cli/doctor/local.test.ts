@@ -88,7 +88,7 @@ describe('seal key', () => {
     await store(patient, newSealKey());
     expect((await patient.examine(OFFLINE)).of('seal key')).toMatchObject({
       status: 'fail',
-      found: expect.stringMatching(/sealed with key [0-9a-f]{8}, which is not configured: 1/),
+      found: expect.stringMatching(/not configured: [0-9a-f]{8} \(1 value, such as uni-id:weixin-mp:\w+/),
       advice: expect.stringContaining('storage.sealKey'),
     });
   });
@@ -102,6 +102,23 @@ describe('seal key', () => {
     expect((await patient.examine(OFFLINE)).of('seal key')).toMatchObject({
       status: 'fail',
       found: expect.stringContaining('do not open'),
+    });
+  });
+
+  it('says how much it looked at, which does not grow with what is stored', async () => {
+    const patient = await startPatient();
+    await store(patient, keyOf(patient));
+    expect((await patient.examine(OFFLINE)).of('seal key')?.found).toMatch(/^opens all 1 rows /);
+    const database = new DatabaseSync(join(patient.folder, 'open-bridge.db'));
+    database.exec(
+      `insert into "opendb-open-data" (_id, value, expired)
+       with recursive n(i) as (select 1 union all select i + 1 from n where i < 20000)
+       select 'zz:' || i, '{}', -1 from n`,
+    );
+    database.close();
+    expect((await patient.examine(OFFLINE)).of('seal key')).toMatchObject({
+      status: 'ok',
+      found: expect.stringMatching(/^opens the 1000 rows looked at, .*: 1; not sealed: 999\)$/),
     });
   });
 
@@ -250,9 +267,55 @@ describe('callers and allow-list', () => {
     expect(found.text).not.toMatch(/canary|abababab/);
   });
 
+  it('warns of s2s secrets that are easy to guess, short ones once', async () => {
+    const told = async (s2s: object): Promise<readonly string[]> => {
+      const patient = await startPatient({ s2s });
+      const found = await patient.examine(OFFLINE);
+      expect(found.text).not.toContain('canary');
+      return found.all.filter(({ found: text }) => text.includes('easy to guess')).map(({ name }) => name);
+    };
+    expect(await told({ type: 'sign', signKey: 'canary-password-1234' })).toEqual(['callers']);
+    expect(await told({ type: 'connectCode', connectCode: 'abababababababababab' })).toEqual(['callers']);
+    expect(await told({ type: 'sign', signKey: 'canary-1' })).toEqual(['configuration']);
+    expect(await told({ type: 'sign', signKey: 'canary-k4Jx9QmZ2vLw7RtY' })).toEqual([]);
+  });
+
+  it('names the other ways to the uni-open-bridge functions', async () => {
+    const patient = await startPatient();
+    expect((await patient.examine(OFFLINE)).of('callers')?.found).not.toContain('uni-open-bridge');
+    patient.configure({
+      s2s: { type: 'sign', signKey: 'canary-k4Jx9QmZ2vLw7RtY' },
+      ipWhiteList: ['10.0.0.0/24', '::1'],
+    });
+    expect((await patient.examine(OFFLINE)).of('callers')).toMatchObject({
+      status: 'ok',
+      found: expect.stringMatching(
+        /functions are open to uni-cloud-s2s \(sign\) and the addresses in ipWhiteList \(10\.0\.0\.0\/24, ::1\)$/,
+      ),
+    });
+  });
+
+  it('warns of 0.0.0.0 in ipWhiteList, and of a schedule for a dcloudAppid that no app has', async () => {
+    const patient = await startPatient({
+      ipWhiteList: ['0.0.0.0', '10.0.0.1'],
+      schedule: { __UNI__NOBODY1: { enable: true } },
+    });
+    const told = (await patient.examine(OFFLINE)).all.filter(({ name }) => name === 'configuration');
+    expect(told.filter(({ status }) => status === 'warn').map(({ found }) => found)).toEqual([
+      expect.stringMatching(/ipWhiteList\[0\]: is no wildcard: it matches only itself/),
+      expect.stringMatching(/schedule\.__UNI__NOBODY1: no app has this dcloudAppid/),
+    ]);
+  });
+
   it('hints at the path that was probably meant, and leaves unpublished ones alone', async () => {
     const patient = await startPatient({
-      openapi: { allow: ['/wxa/msg_sec_chek', '/cgi-bn/*', '/wxa/*', '/entirely/other/thing'] },
+      openapi: {
+        allow: [
+          ...['/wxa/msg_sec_chek', '/cgi-bn/*', '/wxa/*', '/entirely/other/thing'],
+          // Of QQ too few paths are known to call another one misspelt.
+          ...['/api/json/security/ImgSecCheck', '/api/*', '/oauth2.0/m2'],
+        ],
+      },
     });
     const told = (await patient.examine(OFFLINE)).all.filter(({ name }) => name === 'allow-list');
     expect(told.map(({ advice }) => advice)).toEqual([

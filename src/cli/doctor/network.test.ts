@@ -5,7 +5,7 @@ import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo, Server } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { createCertificate } from '../../gateway/tls/certificate.ts';
-import { freePort, lookupAt, startPatient } from './doctor.fixture.ts';
+import { freePort, lookupAt, OTHER_APPS, startPatient } from './doctor.fixture.ts';
 import { isInternal } from './reach.ts';
 import { systemWire } from './wire.ts';
 
@@ -130,6 +130,42 @@ describe('the way to the platform', () => {
     expect((await patient.examine({}, { wire })).of('upstream.weixin')).toMatchObject({
       status: 'warn',
       advice: expect.stringContaining('a login page'),
+    });
+  });
+
+  it.each([
+    ['qq', 'qq-mini', 'api.q.qq.com', '{"errcode":40013,"errmsg":"invalid appid"}', 'ok'],
+    ['qq', 'qq-mini', 'api.q.qq.com', '<html>log in first</html>', 'warn'],
+    ['qqConnect', 'qq-login', 'graph.qq.com', 'callback( {"error":100007,"error_description":""} );', 'ok'],
+    ['qqConnect', 'qq-login', 'graph.qq.com', '<html>log in first</html>', 'warn'],
+  ])('%s, and who answers in its place', async (upstream, app, host, body, status) => {
+    const asked: string[] = [];
+    const port = await listen(
+      createHttpServer((req, res) => {
+        asked.push(req.url ?? '');
+        res.end(body);
+      }),
+    );
+    const patient = await startPatient({ apps: OTHER_APPS });
+    const { origin } = patient.simulator;
+    patient.configure({
+      apps: OTHER_APPS,
+      upstream: { weixin: origin, qq: origin, qqConnect: origin, [upstream]: `http://${host}:${port}` },
+    });
+    const wire = {
+      ...systemWire,
+      lookup: lookupAt({ [host]: ['203.0.113.10'] }),
+      connect: async () => {},
+      ask: (question: Parameters<typeof systemWire.ask>[0]) =>
+        systemWire.ask({ ...question, url: question.url.replace(host, '127.0.0.1') }),
+    };
+    const found = await patient.examine({ app }, { wire, timeoutMs: 200 });
+    expect(found.of(`upstream.${upstream}`)).toMatchObject({ status });
+    expect(asked[0]).toMatch(upstream === 'qq' ? /^\/api\/getToken$/ : /^\/oauth2\.0\/me\?fmt=json$/);
+    const inside = { ...wire, lookup: lookupAt({ [host]: ['10.0.0.2'] }) };
+    expect((await patient.examine({ app }, { wire: inside })).of(`upstream.${upstream}`)).toMatchObject({
+      status: 'fail',
+      found: expect.stringContaining('call itself'),
     });
   });
 

@@ -2,7 +2,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { World } from './check.ts';
-import { lookupAt, startPatient, startRunning } from './doctor.fixture.ts';
+import { lookupAt, OTHER_APPS, startPatient, startRunning } from './doctor.fixture.ts';
 import { systemProcesses } from './processes.ts';
 import { systemWire } from './wire.ts';
 
@@ -115,6 +115,41 @@ describe('programs', () => {
       found: expect.stringMatching(/went past the gateway.*203\.0\.113\.10:443.*status 3/),
       advice: expect.stringContaining('base URL'),
     });
+  });
+
+  it('that mean several platforms are told of host by host', async () => {
+    const patient = await startPatient({ ...LISTEN, apps: OTHER_APPS });
+    const lookup = lookupAt({
+      [HOST]: ['203.0.113.10'],
+      'api.q.qq.com': ['10.0.0.2'],
+      'graph.qq.com': ['203.0.113.12'],
+    });
+    const found = await patient.examine({}, { wire: { ...systemWire, lookup } });
+    const told = found.all.filter(({ name }) => name === 'programs').map(({ found: text }) => text);
+    expect(told).toEqual([
+      expect.stringMatching(/^api\.weixin\.qq\.com is 203.* do not go through/),
+      expect.stringMatching(/^api\.q\.qq\.com is 10\.0\.0\.2 here.* go there/),
+    ]);
+    // For QQ Connect the gateway has nothing to add, so nobody need go through it.
+    const connections = [
+      { address: '203.0.113.12', port: 443 },
+      { address: '203.0.113.11', port: 443 },
+      { address: '203.0.113.10', port: 80 },
+    ];
+    const outside = lookupAt({ [HOST]: ['203.0.113.10'], 'api.q.qq.com': ['203.0.113.11'] });
+    const processes = { watch: async () => ({ code: 0, failure: undefined, connections, traces: [] }) };
+    const wire = { ...systemWire, lookup: outside };
+    const past = await patient.examine({ command: ['app'] }, { wire, processes });
+    expect(past.all.filter(({ name }) => name === 'program')).toEqual([
+      expect.objectContaining({
+        status: 'fail',
+        found: expect.stringContaining('203.0.113.11:443, which is api.q.qq.com'),
+        advice: expect.stringContaining('api.q.qq.com'),
+      }),
+      expect.objectContaining({
+        found: expect.stringContaining('203.0.113.10:80, which is api.weixin.qq.com'),
+      }),
+    ]);
   });
 
   it('one that calls nobody, one that cannot be watched, one that is none', async () => {

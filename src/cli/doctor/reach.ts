@@ -20,9 +20,6 @@ export interface Reach {
   readonly failed: { readonly step: Step; readonly code: string } | undefined;
 }
 
-/** A path every account may call: without a token the real API answers 41001, and nothing else does. */
-export const PROBE_PATH = '/cgi-bin/getcallbackip';
-
 const INTERNAL: ReadonlySet<string> = new Set([
   ...['loopback', 'private', 'linkLocal', 'uniqueLocal', 'carrierGradeNat', 'unspecified'],
 ]);
@@ -34,8 +31,12 @@ export interface ReachDeps {
   readonly timeoutMs: number;
 }
 
-/** Goes the way to an origin step by step: name, connection, certificate, answer. Never throws. */
-export async function reachOrigin(origin: string, { wire, clock, timeoutMs }: ReachDeps): Promise<Reach> {
+/** Goes the way to an origin step by step: name, connection, certificate, answer to `path`. Never throws. */
+export async function reachOrigin(
+  origin: string,
+  path: string,
+  { wire, clock, timeoutMs }: ReachDeps,
+): Promise<Reach> {
   const url = new URL(origin);
   const host = url.hostname.replace(/^\[|\]$/g, '');
   const secure = url.protocol === 'https:';
@@ -66,7 +67,7 @@ export async function reachOrigin(origin: string, { wire, clock, timeoutMs }: Re
       if (handshake.refusal !== undefined) return told({ step: 'tls', code: handshake.refusal });
     }
     const sentAt = clock.now();
-    reply = await step('http', () => wire.ask({ url: new URL(PROBE_PATH, origin).href, timeoutMs }));
+    reply = await step('http', () => wire.ask({ url: new URL(path, origin).href, timeoutMs }));
     skewMs = skewOf(reply, sentAt, clock.now());
     return told(undefined);
   } catch (error) {

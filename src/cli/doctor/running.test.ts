@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { NEWS, SHOP } from '../../../test/support/bridge.ts';
-import { freePort, startPatient, startRunning } from './doctor.fixture.ts';
+import { appEntry, freePort, OTHER_APPS, startPatient, startRunning } from './doctor.fixture.ts';
 
 const KEY = 'canary-k4Jx9QmZ2vLw7RtY';
 
@@ -105,12 +105,15 @@ describe('a running bridge', () => {
     });
   });
 
-  it('that is not ready', async () => {
+  it.each([
+    ['is not ready', { status: 'degraded', checks: { database: 'it is locked' } }, 'fail', 'it is locked'],
+    ['is about to stop', { status: 'draining', checks: { database: 'ok' } }, 'warn', 'about to stop'],
+  ])('that %s', async (_what, readyz, status, text) => {
     const server = createServer((req, res) => {
       res.statusCode = req.url === '/readyz' ? 503 : 200;
       const answers: Record<string, unknown> = {
         '/livez': { status: 'ok' },
-        '/readyz': { status: 'degraded', checks: { database: 'it is locked' } },
+        '/readyz': readyz,
       };
       res.end(JSON.stringify(answers[req.url ?? ''] ?? {}));
     });
@@ -118,14 +121,42 @@ describe('a running bridge', () => {
     onTestFinished(() => void server.close());
     const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
     const found = await (await startPatient()).examine({ offline: true, url });
-    expect(found.of('bridge')).toMatchObject({
-      status: 'fail',
-      found: expect.stringContaining('it is locked'),
-    });
+    expect(found.of('bridge')).toMatchObject({ status, found: expect.stringContaining(text) });
   });
 });
 
 describe('the gateway', () => {
+  it.each([
+    ['site', '/sns/auth'],
+    ['mobile', '/sns/auth'],
+    ['qq-mini', '/sns/jscode2session'],
+    ['qq-login', '/oauth2.0/me?fmt=json'],
+  ])('is tried as %s, which gets no token', async (name, path) => {
+    const test = await startRunning({ apps: OTHER_APPS.filter(app => app.name === name) });
+    const found = await test.look();
+    expect(found.of('gateway')).toMatchObject({
+      status: 'ok',
+      found: expect.stringContaining(`GET ${path} through ${test.gateway}: HTTP 200`),
+    });
+    expect(found.of('gateway')?.found).toContain('the platform answers through it');
+    expect(found.all.filter(({ status }) => status === 'fail')).toEqual([]);
+  });
+
+  it('is tried with a token where there is one, whatever else is configured', async () => {
+    const apps = [{ ...OTHER_APPS[2], default: true }, appEntry(SHOP), appEntry(NEWS)];
+    const test = await startRunning({ apps });
+    const unnamed = await test.look();
+    expect(unnamed.of('gateway')).toMatchObject({
+      status: 'ok',
+      found: expect.stringContaining('HTTP 404, errcode 40013'),
+      advice: expect.stringContaining('from_appid'),
+    });
+    const named = await test.look({ app: 'news' });
+    expect(named.of('gateway')?.found).toMatch(
+      /^GET \/cgi-bin\/getcallbackip\?from_appid=wx00000000000000b2 through \S+: HTTP 200, x-openapi-seqid \S+$/,
+    );
+  });
+
   it('that is none', async () => {
     const server = createServer((_, res) => res.end('hello'));
     await new Promise<void>(resolve => void server.listen(0, '127.0.0.1', resolve));

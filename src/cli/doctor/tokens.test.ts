@@ -1,7 +1,7 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { NEWS, SHOP, startTestBridge, type TestBridge } from '../../../test/support/bridge.ts';
 import type { DoctorOptions, Finding } from './check.ts';
-import { appEntry, worldOf } from './doctor.fixture.ts';
+import { appEntry, OTHER_APPS, QQ_MINI, startRunning, worldOf } from './doctor.fixture.ts';
 import { examine } from './examine.ts';
 import { findingLines } from './render.ts';
 
@@ -83,6 +83,44 @@ describe('a classic token', () => {
       advice: expect.stringContaining('secret configured'),
     });
     expect(named(findings, 'shop: token')).toMatchObject({ status: 'ok' });
+  });
+});
+
+describe('a token of QQ, which has only classic ones', () => {
+  const QQ = { apps: OTHER_APPS.filter(({ name }) => name === 'qq-mini') };
+
+  it('is looked at in the store, and asked for with --mint alone', async () => {
+    const test = await startRunning(QQ);
+    await expect.poll(() => test.simulator.counters(QQ_MINI.appid).classic.issued).toBe(1);
+    const found = await test.look();
+    expect(found.of('qq-mini: secret')).toMatchObject({ status: 'ok' });
+    expect(found.of('qq-mini: token')).toMatchObject({
+      status: 'ok',
+      found: expect.stringContaining('takes the stored token'),
+    });
+    expect(found.of('bridge: qq-mini')?.found).toMatch(/holds access_token [0-9a-f]{16}, 7\d\d\d s left/);
+    expect(test.simulator.counters(QQ_MINI.appid).classic.issued).toBe(1);
+
+    const minted = await test.look({ mint: true });
+    expect(minted.of('qq-mini: secret')?.found).toContain('a new token was issued');
+    expect(minted.of('qq-mini: token')).toMatchObject({ status: 'ok' });
+    expect(test.simulator.counters(QQ_MINI.appid).classic.issued).toBe(2);
+  });
+
+  it('is told of when it is dead, and when its secret is wrong', async () => {
+    const test = await startRunning(QQ);
+    await expect.poll(async () => (await test.look()).of('qq-mini: token')?.status).toBe('ok');
+    test.simulator.revoke(QQ_MINI.appid);
+    expect((await test.look()).of('qq-mini: token')).toMatchObject({
+      status: 'warn',
+      found: expect.stringContaining('40001'),
+    });
+    test.simulator.setAccount(QQ_MINI.appid, { secret: 'changed-at-the-platform' });
+    expect((await test.look({ mint: true })).of('qq-mini: secret')).toMatchObject({
+      status: 'fail',
+      found: expect.stringContaining('40001 invalid appsecret'),
+      advice: expect.stringMatching(/secret configured for 1110000005 is wrong.*https:\/\/q\.qq\.com/),
+    });
   });
 });
 

@@ -2,6 +2,10 @@ import { lookup } from 'node:dns/promises';
 import { createServer, isIP, connect as openTcp, type Socket } from 'node:net';
 import { connect as openTls, type PeerCertificate } from 'node:tls';
 import { Agent, request } from 'undici';
+import { systemClock } from '../../base/clock.ts';
+import { jsonObjectIn } from '../../base/json-object.ts';
+import type { RedisLook } from '../../stores/redis/look.ts';
+import type { RedisSettings } from '../../stores/redis/settings.ts';
 
 /** Answers are looked at, not kept: nothing the doctor asks for is larger. */
 const MAX_ANSWER_BYTES = 256 * 1024;
@@ -45,6 +49,8 @@ export interface Wire {
   bind(host: string, port: number): Promise<string>;
   /** Redirects are not followed and proxies not used, as the bridge itself does neither. */
   ask(question: Question): Promise<Reply>;
+  /** What is found at a Redis; rejects with nothing. */
+  redis(settings: RedisSettings, timeoutMs: number): Promise<RedisLook>;
 }
 
 /** The real network. */
@@ -87,10 +93,15 @@ export const systemWire: Wire = {
         chunks.push(chunk);
       }
       const text = Buffer.concat(chunks).toString('utf8');
-      return { status: answer.statusCode, headers: answer.headers, text, json: objectIn(text) };
+      return { status: answer.statusCode, headers: answer.headers, text, json: jsonObjectIn(text) };
     } finally {
       await agent.destroy();
     }
+  },
+  async redis(settings, timeoutMs) {
+    // The driver is loaded only for a Redis, as it takes megabytes.
+    const { lookAtRedis } = await import('../../stores/redis/look.ts');
+    return lookAtRedis(settings, { clock: systemClock, random: Math.random, timeoutMs });
   },
 };
 
@@ -115,15 +126,4 @@ function opened(socket: Socket, event: 'connect' | 'secureConnect', timeoutMs: n
 function issuerOf(certificate: PeerCertificate): string {
   const { O: organisation, CN: name } = certificate.issuer ?? {};
   return [organisation ?? name ?? 'unknown'].flat().join(', ');
-}
-
-function objectIn(text: string): Readonly<Record<string, unknown>> | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null && !Array.isArray(value)
-      ? (value as Record<string, unknown>)
-      : undefined;
-  } catch {
-    return undefined;
-  }
 }

@@ -39,6 +39,8 @@ export function createCredentialCounts(initial: Names): CredentialCounts {
     REPORTERS.flatMap(by => REPORT_OUTCOMES.map(outcome => [`${by} ${outcome}`, { by, outcome, count: 0 }])),
   );
 
+  const earlyEnds = new Map<string, { app: string; kind: CredentialKind; count: number }>();
+
   const countReport = (by: RefusalReport['observedBy'], outcome: (typeof REPORT_OUTCOMES)[number]): void => {
     const entry = reports.get(`${by} ${outcome}`);
     if (entry !== undefined) entry.count += 1;
@@ -48,6 +50,13 @@ export function createCredentialCounts(initial: Names): CredentialCounts {
     onEvent({ type, ref }) {
       if (type === 'superseded') return;
       const app = names.apps.has(ref.app.name) ? ref.app.name : OTHER;
+      if (type === 'ended-early') {
+        const name = `${app} ${ref.kind}`;
+        const ended = earlyEnds.get(name) ?? { app, kind: ref.kind, count: 0 };
+        ended.count += 1;
+        earlyEnds.set(name, ended);
+        return;
+      }
       const result = RESULTS[type];
       const key = `${app} ${ref.kind} ${result}`;
       const entry = issues.get(key) ?? { app, kind: ref.kind, result, count: 0 };
@@ -69,7 +78,8 @@ export function createCredentialCounts(initial: Names): CredentialCounts {
     }),
     rename(next) {
       names = next;
-      for (const [key, { app }] of issues) if (app !== OTHER && !names.apps.has(app)) issues.delete(key);
+      for (const counts of [issues, earlyEnds])
+        for (const [key, { app }] of counts) if (app !== OTHER && !names.apps.has(app)) counts.delete(key);
     },
     families: [
       {
@@ -80,6 +90,17 @@ export function createCredentialCounts(initial: Names): CredentialCounts {
         samples: () =>
           [...issues.values()].map(({ app, kind, result, count }) => ({
             labels: { app, kind: kindLabel(kind), result },
+            value: count,
+          })),
+      },
+      {
+        name: 'open_bridge_credential_early_ends_total',
+        help: 'Credentials that died before their time because somebody else replaced them, seen by this process.',
+        type: 'counter',
+        labels: ['app', 'kind'],
+        samples: () =>
+          [...earlyEnds.values()].map(({ app, kind, count }) => ({
+            labels: { app, kind: kindLabel(kind) },
             value: count,
           })),
       },

@@ -48,6 +48,7 @@ test('names are bounded: apps by the setting, paths by a number', () => {
     platform: 'weixin-mp' as const,
     appid: `wx${at}`,
     secret: new Secret('s'),
+    managed: true,
     dcloudAppid: undefined,
     default: false,
     tokenMode: 'stable' as const,
@@ -55,9 +56,10 @@ test('names are bounded: apps by the setting, paths by a number', () => {
   }));
   const names = readNames({
     apps: createAppDirectory(apps),
-    callers: createCallerDirectory([
-      { name: 'orders', keys: ['0'.repeat(64)], addresses: [], tokens: 'real' },
-    ]),
+    callers: createCallerDirectory(
+      [{ name: 'orders', keys: ['0'.repeat(64)], addresses: [], tokens: 'real' }],
+      () => 0,
+    ),
     platforms: PLATFORMS.values(),
     allow: ['/cgi-bin/token', ...Array.from({ length: 500 }, (_, at) => `/wxa/p${at}`)],
     maxApps: 3,
@@ -66,10 +68,11 @@ test('names are bounded: apps by the setting, paths by a number', () => {
   expect(names.appsOmitted).toBe(2);
   expect([...names.callers]).toEqual(['local', 'orders']);
   expect(names.paths).toHaveLength(100);
-  expect(names.paths.slice(0, 4)).toEqual([
+  expect(names.paths.slice(0, 5)).toEqual([
     '/cgi-bin/token',
     '/cgi-bin/stable_token',
     '/cgi-bin/ticket/getticket',
+    '/api/getToken',
     '/wxa/p0',
   ]);
 });

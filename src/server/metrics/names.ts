@@ -41,7 +41,7 @@ export function readNames({ apps, callers, platforms, allow, maxApps }: NameSour
   const all = apps.all();
   const answeredHere = [...platforms].flatMap(({ tokenPaths, ticketPath }) => [
     ...Object.keys(tokenPaths),
-    ticketPath.path,
+    ...(ticketPath === undefined ? [] : [ticketPath.path]),
   ]);
   return {
     apps: new Set(all.slice(0, maxApps).map(app => app.name)),

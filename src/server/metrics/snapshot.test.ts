@@ -13,6 +13,7 @@ const appOf = (at: number): App => ({
   platform: 'weixin-mp',
   appid: `wx${at}`,
   secret: new Secret(`secret-${at}`),
+  managed: true,
   dcloudAppid: undefined,
   default: false,
   tokenMode: 'stable',
@@ -52,6 +53,7 @@ async function setup(options: { readonly count?: number; readonly maxApps?: numb
         expiresAt: clock.now() + 7_200_000,
         renewAt: undefined,
         failure: undefined,
+        earlyEnds: undefined,
       };
     },
   } as Authority;

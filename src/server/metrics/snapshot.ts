@@ -117,6 +117,7 @@ async function takeReading(deps: SnapshotDeps): Promise<Reading> {
       const plan = platform.plan(kind, app.tokenMode);
       if (plan === undefined) continue;
       const status = await statusOf(deps.authority, app, kind);
+      if (status === 'none') return;
       if (status === undefined) unreadable += 1;
       else if (status.fingerprint === undefined && status.failure === undefined && kind !== 'access-token')
         continue;
@@ -136,15 +137,19 @@ async function takeReading(deps: SnapshotDeps): Promise<Reading> {
   return { takenAt, pingMs, credentials, budgets, unreadable, ...(await readOverdue(deps, takenAt)) };
 }
 
-/** A credential's metadata; undefined when its row cannot be opened, which says nothing of the store. */
+/**
+ * A credential's metadata; undefined when its row cannot be opened, which says nothing of the store, and
+ * `none` when this bridge follows another and so has neither credentials nor budgets.
+ */
 async function statusOf(
   authority: Authority,
   app: App,
   kind: CredentialKind,
-): Promise<CredentialStatus | undefined> {
+): Promise<CredentialStatus | 'none' | undefined> {
   try {
     return await authority.status({ app, kind });
   } catch (error) {
+    if (error instanceof BridgeError && error.code === 'FOLLOWER_READ_ONLY') return 'none';
     if (error instanceof BridgeError && error.code === 'SEAL_BROKEN') return undefined;
     throw error;
   }

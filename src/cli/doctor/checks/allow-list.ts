@@ -1,9 +1,10 @@
 import { createAllowList } from '../../../access/allow-list.ts';
-import { nearest } from '../../../config/issues.ts';
+import { nearest } from '../../../base/nearest.ts';
 import { catalog } from '../../../simulator/catalog.ts';
+import { QQ_PATHS } from '../../../simulator/qq-catalog.ts';
 import { type Check, type Finding, ok, warn } from '../check.ts';
 
-/** Paths of the platform's published APIs, and the folders they are in. */
+/** Paths of WeChat's published APIs, and the folders they are in. */
 const PATHS: readonly string[] = catalog.map(({ path }) => path);
 const FOLDERS: readonly string[] = [
   ...new Set(
@@ -13,6 +14,11 @@ const FOLDERS: readonly string[] = [
     }),
   ),
 ];
+
+/** Folders of QQ alone. Of its paths only a few are listed here, so that none in them looks like a misspelt one. */
+const QQ_FOLDERS: readonly string[] = QQ_PATHS.map(({ path }) =>
+  path.replace(/^(\/[^/]+\/).*$/, '$1'),
+).filter(folder => !PATHS.some(path => path.startsWith(folder)));
 
 /**
  * Whether the allow-list says what was meant. Not every API is published, so a path that is not known is
@@ -46,12 +52,15 @@ export const allowList: Check = {
     if (findings.length > 0) return findings;
     const listed = createAllowList(openapi.allow);
     const count = PATHS.filter(path => listed.matches(path)).length;
-    return [ok('allow-list', `${openapi.allow.join(', ')} (${count} of ${PATHS.length} published paths)`)];
+    return [
+      ok('allow-list', `${openapi.allow.join(', ')} (${count} of WeChat's ${PATHS.length} published paths)`),
+    ];
   },
 };
 
 function typos(setting: string, patterns: readonly string[]): readonly Finding[] {
   return patterns.flatMap(pattern => {
+    if (QQ_FOLDERS.some(folder => pattern.startsWith(folder))) return [];
     const { matches } = createAllowList([pattern]);
     if (PATHS.some(matches)) return [];
     const meant = nearest(pattern, pattern.endsWith('/*') ? FOLDERS : PATHS);
@@ -59,7 +68,7 @@ function typos(setting: string, patterns: readonly string[]): readonly Finding[]
     return [
       warn(
         'allow-list',
-        `${setting} lists ${pattern}, which is no published path of the platform`,
+        `${setting} lists ${pattern}, which is no published path of WeChat`,
         `if you meant ${meant}, correct it; if the path is right, leave it`,
       ),
     ];

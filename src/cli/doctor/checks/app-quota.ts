@@ -13,12 +13,17 @@ const quotaAnswer = z.object({
 });
 
 /** How many tokens the account may still be given today. */
-export async function checkQuota(app: App, token: AppToken, exam: Examination): Promise<Finding> {
+export async function checkQuota(
+  app: App,
+  path: string,
+  token: AppToken,
+  exam: Examination,
+): Promise<Finding> {
   const name = `${app.name}: quota`;
   const platform = platformOf(app.platform);
   const [cgi_path] = Object.entries(platform.tokenPaths).find(([, mode]) => mode === app.tokenMode) ?? [];
   try {
-    const request = { method: 'POST', path: '/cgi-bin/openapi/quota/get', json: { cgi_path } } as const;
+    const request = { method: 'POST', path, json: { cgi_path } } as const;
     const answer = await askWith(token, app, request, exam);
     if (!answer.ok)
       return skipped(name, `the platform does not tell (${answer.refusal.errcode} ${answer.refusal.errmsg})`);

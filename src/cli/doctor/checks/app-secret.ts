@@ -1,21 +1,22 @@
 import { randomUUID } from 'node:crypto';
 import { asBridgeError } from '../../../base/errors.ts';
 import { silentLog } from '../../../base/log.ts';
-import { createAuthority } from '../../../credentials/authority.ts';
 import { addressIn } from '../../../credentials/failures.ts';
-import type { App } from '../../../platforms/platform.ts';
+import { createCredentials } from '../../../credentials/open.ts';
+import type { App, IssuePlan } from '../../../platforms/platform.ts';
 import { platformOf } from '../../../platforms/platforms.ts';
 import type { FailureRow } from '../../../stores/store.ts';
 import {
   type AppToken,
   ask,
-  refused,
+  openStore,
+  secretRefused,
   storedFailure,
   storedToken,
-  tokenPlan,
   unanswered,
 } from '../app-token.ts';
 import { type Examination, type Finding, fail, ok, skipped, warn } from '../check.ts';
+import { checkLogin } from './app-login.ts';
 
 /** Refusals that stand this long are answers of a person, whom every further try bothers (89501 to 89507). */
 const PERSON_ASKED_MS = 5 * 60_000;
@@ -27,10 +28,11 @@ interface Outcome {
 }
 
 /**
- * Whether the secret is right, without burning anything: the endpoint of stable tokens repeats the current
- * one, so it is asked; that of classic ones retires it, so there the stored token must do.
+ * Whether the secret of an app that is issued tokens is right, without burning anything: the endpoint of
+ * stable tokens repeats the current one, so it is asked; that of classic ones retires it, so there the
+ * stored token must do, and where nothing else is offered a login.
  */
-export async function checkSecret(app: App, exam: Examination): Promise<Outcome> {
+export async function checkSecret(app: App, plan: IssuePlan, exam: Examination): Promise<Outcome> {
   const name = `${app.name}: secret`;
   const failure = await storedFailure(app, exam);
   if (failure !== undefined) exam.egress ??= addressIn(failure.errmsg);
@@ -46,8 +48,11 @@ export async function checkSecret(app: App, exam: Examination): Promise<Outcome>
       token: await storedToken(app, exam),
     };
   }
-  if (tokenPlan(app).sameUntilRenewal) return asked(name, app, exam);
-  return exam.options.mint ? minted(name, app, exam) : trusted(name, app, exam);
+  if (plan.sameUntilRenewal) return asked(name, app, plan, exam);
+  if (exam.options.mint) return minted(name, app, exam);
+  return offersStable(app)
+    ? trusted(name, app, exam)
+    : { finding: await checkLogin(app, exam), token: await storedToken(app, exam) };
 }
 
 function bothersSomeone(app: App, { errcode, errorClass, retryAt }: FailureRow, now: number): boolean {
@@ -55,8 +60,11 @@ function bothersSomeone(app: App, { errcode, errorClass, retryAt }: FailureRow, 
   return (platformOf(app.platform).errorRule(errcode).retryAfterMs ?? 0) >= PERSON_ASKED_MS;
 }
 
-async function asked(name: string, app: App, exam: Examination): Promise<Outcome> {
-  const plan = tokenPlan(app);
+function offersStable(app: App): boolean {
+  return Object.values(platformOf(app.platform).tokenPaths).includes('stable');
+}
+
+async function asked(name: string, app: App, plan: IssuePlan, exam: Examination): Promise<Outcome> {
   const stored = await storedToken(app, exam);
   try {
     const answer = await ask(app, plan.request(app, { force: false, needed: undefined }), exam);
@@ -79,19 +87,6 @@ async function asked(name: string, app: App, exam: Examination): Promise<Outcome
   }
 }
 
-/** While a token is asked for, the token codes speak of the secret: older pages give 40001 for a wrong one. */
-function secretRefused(
-  name: string,
-  app: App,
-  refusal: { readonly errcode: number; readonly errmsg: string },
-  exam: Examination,
-): Finding {
-  const finding = refused(name, app, refusal, exam);
-  const { errorRule } = platformOf(app.platform);
-  if (errorRule(refusal.errcode).class !== 'token') return finding;
-  return { ...finding, advice: errorRule(40125).hint?.replaceAll('{appid}', app.appid) };
-}
-
 async function trusted(name: string, app: App, exam: Examination): Promise<Outcome> {
   const token = await storedToken(app, exam);
   return {
@@ -108,10 +103,7 @@ async function trusted(name: string, app: App, exam: Examination): Promise<Outco
 
 /** Goes the bridge's own way, lease and budget and all, so that the new token is the one everybody gets. */
 async function minted(name: string, app: App, exam: Examination): Promise<Outcome> {
-  const store = await exam.database().then(
-    opened => opened?.store,
-    () => undefined,
-  );
+  const store = await openStore(exam);
   if (store === undefined)
     return {
       finding: skipped(
@@ -122,7 +114,7 @@ async function minted(name: string, app: App, exam: Examination): Promise<Outcom
       token: undefined,
     };
   const { clock, random, instance } = exam.world;
-  const authority = createAuthority({
+  const { authority } = createCredentials({
     ...{ store, upstream: exam.upstream, clock, random, log: silentLog },
     newHolder: () => `${instance.slice(0, 27)}/${randomUUID()}`,
     keyFormat: exam.settings().storage.keyFormat,

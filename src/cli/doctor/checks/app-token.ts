@@ -2,15 +2,20 @@ import type { App } from '../../../platforms/platform.ts';
 import { platformOf } from '../../../platforms/platforms.ts';
 import { type AppToken, askWith, refused, unanswered } from '../app-token.ts';
 import { type Examination, type Finding, fail, ok, warn } from '../check.ts';
-import { PROBE_PATH } from '../reach.ts';
+import type { TokenTrial } from '../trials.ts';
 
 /** Whether the platform takes the token, tried on an API that every account has and that changes nothing. */
-export async function checkToken(app: App, token: AppToken, exam: Examination): Promise<Finding> {
+export async function checkToken(
+  app: App,
+  trial: TokenTrial,
+  token: AppToken,
+  exam: Examination,
+): Promise<Finding> {
   const name = `${app.name}: token`;
   const { fingerprint } = token.value;
   const which = token.from === 'store' ? `the stored token ${fingerprint}` : `the token ${fingerprint}`;
   try {
-    const answer = await askWith(token, app, { method: 'GET', path: PROBE_PATH }, exam);
+    const answer = await askWith(token, app, trial(app), exam);
     if (answer.ok) return ok(name, `the platform takes ${which}`);
     const finding = refused(name, app, answer.refusal, exam);
     if (platformOf(app.platform).errorRule(answer.refusal.errcode).class !== 'token') return finding;

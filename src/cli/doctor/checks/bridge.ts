@@ -35,8 +35,16 @@ async function readiness(client: Client): Promise<Finding> {
   try {
     const { status, checks } = await client.readyz();
     const wrong = Object.entries(checks).filter(([, state]) => state !== 'ok');
-    if (status === 'ok') return ok('bridge', 'runs and is ready');
+    if (status === 'draining')
+      return warn('bridge', 'runs and is about to stop', 'look again when it has been started anew');
     const found = wrong.map(([name, state]) => `${name}: ${state}`).join('; ');
+    if (status === 'ok' && wrong.length === 0) return ok('bridge', 'runs and is ready');
+    if (status === 'ok')
+      return warn(
+        'bridge',
+        `runs and is ready, but not at its best (${found})`,
+        'see what is said of these above',
+      );
     return fail('bridge', `runs but is not ready (${found})`, 'see what is said of these above, and its log');
   } catch (error) {
     return fail('bridge', `runs but does not say whether it is ready: ${messageOf(error)}`, 'see its log');
@@ -62,9 +70,11 @@ async function version(url: string, { world }: Examination): Promise<readonly Fi
 
 async function view(client: Client, exam: Examination): Promise<readonly Finding[]> {
   try {
-    const { apps } = await client.listApps();
-    const { credentials } = await client.listCredentials();
     const { settings } = exam.config;
+    const { apps } = await client.listApps();
+    // A bridge that follows another has none to tell of.
+    const { credentials } =
+      settings?.follow === undefined ? await client.listCredentials() : { credentials: [] };
     const looked = settings === undefined ? undefined : new Set(exam.apps().map(({ appid }) => appid));
     const unknown = (settings === undefined ? [] : exam.apps()).filter(
       app => !apps.some(({ appid, platform }) => appid === app.appid && platform === app.platform),
@@ -77,7 +87,12 @@ async function view(client: Client, exam: Examination): Promise<readonly Finding
           'it runs with another configuration, or could not take the changed one: see its log, then restart it',
         ),
       ),
-      ...credentials.filter(({ appid }) => looked?.has(appid) ?? true).map(judge),
+      ...credentials
+        .filter(({ appid }) => looked?.has(appid) ?? true)
+        .flatMap(status => [
+          isManaged(status, exam) ? judge(status) : judgePushed(status),
+          ...judgeEarlyEnds(status),
+        ]),
     ];
   } catch (error) {
     const refused = error instanceof ClientError && (error.status === 401 || error.status === 403);
@@ -110,6 +125,31 @@ function judge(status: CredentialStatusBody): Finding {
       'it is renewed when it is asked for, or in the background if the schedule says so',
     );
   return ok(name, held);
+}
+
+/** Somebody else replaces the credential. */
+function judgeEarlyEnds({ app, kind, earlyEnds }: CredentialStatusBody): readonly Finding[] {
+  if (earlyEnds === null || earlyEnds.lastDay === 0) return [];
+  const { lastDay, lastAt, likelyCause, advice } = earlyEnds;
+  const found = `its ${kind} died before its time ${lastDay} times in 24 h, last at ${lastAt}: ${likelyCause}`;
+  return [warn(`bridge: ${app}`, found, advice)];
+}
+
+/** As configured here; an app that is not is taken for one of the usual kind. */
+function isManaged({ appid, platform }: CredentialStatusBody, { config }: Examination): boolean {
+  const app = config.settings?.apps.find(each => each.appid === appid && each.platform === platform);
+  return app?.managed ?? true;
+}
+
+/** What is only pushed in is not renewed by anybody here, and not missed while nobody asks for it. */
+function judgePushed({ app, kind, fingerprint, expiresInSeconds }: CredentialStatusBody): Finding {
+  const name = `bridge: ${app}`;
+  const advice = `have your token server push the ${kind} in: see "${app}: values" above`;
+  if (fingerprint === null) return warn(name, `has no ${kind}: none was pushed in`, advice);
+  const held = `holds ${kind} ${fingerprint}, which was pushed in`;
+  if (expiresInSeconds === null) return ok(name, held);
+  if (expiresInSeconds <= 0) return warn(name, `${held} and has ended`, advice);
+  return ok(name, `${held}, ${expiresInSeconds} s left`);
 }
 
 function messageOf(error: unknown): string {

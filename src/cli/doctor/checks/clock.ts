@@ -1,4 +1,9 @@
-import { type Check, type Finding, fail, ok, skipped, warn } from '../check.ts';
+import { openStore, storedFailure, storedToken } from '../app-token.ts';
+import { type Check, type Examination, type Finding, fail, ok, skipped, warn } from '../check.ts';
+
+/** So much is looked at for a time in the future, however many apps and rows there are. */
+const MOST_APPS = 200;
+const FIRST_ROWS = 500;
 
 const WARN_MS = 30_000;
 const FAIL_MS = 5 * 60_000;
@@ -13,11 +18,7 @@ export const clock: Check = {
   async run(exam) {
     const { world, options } = exam;
     const findings: Finding[] = [];
-    const stored = await exam.database().then(
-      opened => opened?.inspection.latest,
-      () => undefined,
-    );
-    const behind = (stored ?? Number.NEGATIVE_INFINITY) - world.clock.now();
+    const behind = (await latestStored(exam)) - world.clock.now();
     if (behind > WARN_MS)
       findings.push(
         (behind > FAIL_MS ? fail : warn)(
@@ -28,7 +29,7 @@ export const clock: Check = {
       );
     if (options.offline)
       return [...findings, skipped('clock', 'the platform was not asked what time it is (--offline)')];
-    for (const name of Object.keys(exam.settings().upstream)) {
+    for (const name of exam.upstreams()) {
       const { host, skewMs } = await exam.reach(name);
       findings.push(
         skewMs === undefined ? skipped('clock', `${host} did not say what time it is`) : judge(host, skewMs),
@@ -37,6 +38,25 @@ export const clock: Check = {
     return findings;
   },
 };
+
+/**
+ * Latest time at which something is said to have happened, among the apps' own tokens and the first rows;
+ * -Infinity where nothing tells.
+ */
+async function latestStored(exam: Examination): Promise<number> {
+  const store = await openStore(exam);
+  if (store === undefined) return Number.NEGATIVE_INFINITY;
+  const times: (number | undefined)[] = [];
+  try {
+    for (const app of exam.apps().slice(0, MOST_APPS)) {
+      times.push((await storedToken(app, exam))?.issuedAt, (await storedFailure(app, exam))?.failedAt);
+    }
+    for (const { issuedAt } of await store.credentials.scan(FIRST_ROWS)) times.push(issuedAt);
+  } catch {
+    // What is the matter with the database is said above.
+  }
+  return Math.max(Number.NEGATIVE_INFINITY, ...times.filter(time => time !== undefined));
+}
 
 function judge(host: string, skewMs: number): Finding {
   const off = Math.abs(skewMs);

@@ -2,6 +2,7 @@ import { accessSync, constants, existsSync, statfsSync, statSync } from 'node:fs
 import { dirname } from 'node:path';
 import { asBridgeError, BridgeError } from '../../../base/errors.ts';
 import { type Check, type Database, type Examination, type Finding, fail, ok, warn } from '../check.ts';
+import { judgeServer, newer, older, tryOut } from './database-server.ts';
 
 const MIB = 1024 * 1024;
 /** A database of a thousand accounts has a few MiB; below this, logs and other programs will soon fill the disk. */
@@ -10,15 +11,14 @@ const NO_SPACE = 5 * MIB;
 /** SQLite writes the log back at 4 MiB; one this large is held open by a reader that hangs. */
 const LARGE_LOG = 64 * MIB;
 
-const PROBE = 'open-bridge doctor';
-const PROBE_MS = 1000;
-
 /** Whether the database opens, is of this version, takes a write, and has room. */
 export const database: Check = {
   name: 'database',
   needs: 'settings',
   async run(exam) {
-    const { path } = exam.settings().storage.database;
+    const { database } = exam.settings().storage;
+    if (database.kind !== 'sqlite') return judgeServer(exam);
+    const { path } = database;
     if (path === ':memory:')
       return [
         warn(
@@ -63,31 +63,15 @@ function notThere(path: string): Finding {
   return ok('database', `there is no ${path} yet: the first start makes it`);
 }
 
-async function usable(path: string, { inspection, store }: Database, exam: Examination): Promise<Finding> {
-  const { pending, foreign } = inspection;
-  if (foreign.length > 0)
-    return fail(
-      'database',
-      `${path} was written by a newer version of this program (${foreign.join(', ')})`,
-      'upgrade this program, or use another database',
-    );
+async function usable(path: string, { version, store }: Database, exam: Examination): Promise<Finding> {
+  if (version.foreign.length > 0) return newer(path, version);
   if (store === undefined)
-    return warn(
-      'database',
-      `${path} is of an older version; the next start brings it up to date (${pending.join(', ')})`,
-      'copy the file before that start if you may want to go back',
-    );
-  const startedAt = performance.now();
+    return older(path, version, 'copy the file before that start if you may want to go back');
   try {
-    // A lease of its own name shows that writing works and is in nobody's way.
-    await store.leases.acquire(PROBE, exam.world.instance, PROBE_MS);
-    await store.leases.release(PROBE, exam.world.instance);
-    await store.ping();
+    return ok('database', `${path} is up to date, reads and writes (${await tryOut(store, exam)} ms)`);
   } catch (error) {
     return unusable(path, error);
   }
-  const ms = Math.round(performance.now() - startedAt);
-  return ok('database', `${path} is up to date, reads and writes (${ms} ms)`);
 }
 
 function space(path: string): readonly Finding[] {

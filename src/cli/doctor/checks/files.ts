@@ -1,4 +1,4 @@
-import { type Stats, statSync } from 'node:fs';
+import { readFileSync, type Stats, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { type Check, type Examination, type Finding, ok, warn } from '../check.ts';
 
@@ -13,9 +13,12 @@ export const files: Check = {
   needs: 'settings',
   async run(exam) {
     if (exam.world.uid === undefined) return [];
-    const database = exam.settings().storage.database.path;
+    const { follow, storage } = exam.settings();
+    const { database: stored } = storage;
+    const database = stored.kind === 'sqlite' ? stored.path : ':memory:';
     const own = resolve(exam.options.config);
-    const referred = exam.config.files.filter(file => file !== own);
+    // A certificate is for everybody to read.
+    const referred = exam.config.files.filter(file => file !== own && !holds(file, follow?.ca));
     const findings = [
       ...referred.flatMap(file => tooOpen(file, 'holds a secret')),
       ...(database === ':memory:' ? [] : tooOpen(database, 'holds sealed credentials')),
@@ -25,6 +28,10 @@ export const files: Check = {
     return [ok('files', 'secrets and database are readable by their owner alone')];
   },
 };
+
+function holds(file: string, text: string | undefined): boolean {
+  return text !== undefined && readFileSync(file, 'utf8').trim() === text.trim();
+}
 
 function tooOpen(file: string, because: string): readonly Finding[] {
   const [stat, folder] = [statOf(file), statOf(dirname(file))];

@@ -20,13 +20,13 @@ const WEB_PORTS: ReadonlySet<number> = new Set([80, 443]);
  * at the calls that reach the gateway meanwhile.
  */
 export async function watchProgram(
-  host: string,
+  hosts: readonly [string, ...string[]],
   gateway: ListenAddress | undefined,
   exam: Examination,
 ): Promise<readonly Finding[]> {
   const { world, options } = exam;
   const [command = ''] = options.command;
-  const platform = new Set(await world.wire.lookup(host).catch(() => []));
+  const platform = await hostsByAddress(hosts, exam);
   const before = await markCalls(exam);
   const watched = await world.processes.watch(options.command);
   if (watched.failure !== undefined)
@@ -35,26 +35,45 @@ export async function watchProgram(
 
   const ended = watched.code === undefined ? 'was ended by a signal' : `ended with status ${watched.code}`;
   const findings = [
-    ...wentPast(command, platform, gateway, { host, watched, exam }),
+    ...wentPast(command, platform, gateway, { watched, exam }),
     ...reached(command, watched, arrived, exam),
   ];
-  if (findings.length === 0) findings.push(unseen(command, watched, arrived, { host, gateway, exam }));
+  if (findings.length === 0)
+    findings.push(unseen(command, watched, arrived, { host: hosts[0], gateway, exam }));
   return findings.map(finding => ({ ...finding, found: `${finding.found}; ${ended}` }));
 }
 
-/** Connections of its own to addresses of the platform. */
+/** Which platform host an address belongs to. */
+async function hostsByAddress(
+  hosts: readonly string[],
+  { world }: Examination,
+): Promise<ReadonlyMap<string, string>> {
+  const known = await Promise.all(
+    hosts.map(async host => {
+      const addresses = await world.wire.lookup(host).catch(() => []);
+      return addresses.map((address): [string, string] => [address, host]);
+    }),
+  );
+  return new Map(known.flat());
+}
+
+/** Connections of its own to addresses of a platform. */
 function wentPast(
   command: string,
-  platform: ReadonlySet<string>,
+  platform: ReadonlyMap<string, string>,
   gateway: ListenAddress | undefined,
-  { host, watched, exam }: { readonly host: string; readonly watched: Watched; readonly exam: Examination },
+  { watched, exam }: { readonly watched: Watched; readonly exam: Examination },
 ): readonly Finding[] {
   const past = (watched.connections ?? []).filter(
     end => platform.has(end.address) && WEB_PORTS.has(end.port) && !isGateway(end, exam),
   );
-  if (past.length === 0) return [];
-  const found = `${command} went past the gateway: it connected to ${list(past)}, which is ${host}`;
-  return [fail(NAME, found, waysTo(host, gateway))];
+  return [...Map.groupBy(past, end => platform.get(end.address) ?? '')].map(([host, ends]) =>
+    fail(
+      NAME,
+      `${command} went past the gateway: it connected to ${list(ends)}, which is ${host}`,
+      waysTo(host, gateway),
+    ),
+  );
 }
 
 /** What speaks for calls through the gateway, the surest first. */

@@ -1,30 +1,25 @@
-import { PLATFORMS } from '../../../platforms/platforms.ts';
+import type { UpstreamId } from '../../../platforms/platform.ts';
 import { type Check, type Examination, type Finding, fail, ok, warn } from '../check.ts';
 import { isInternal, type Reach, type Step } from '../reach.ts';
+import { HOST_TRIALS, isPlatformHost } from '../trials.ts';
 
 const DAY_MS = 24 * 60 * 60_000;
 const EXPIRES_SOON_MS = 7 * DAY_MS;
 /** A call of the platform itself is usually answered in a tenth of this. */
 const SLOW_MS = 2000;
 
-/** The platform's verdict on a call without a token. */
-const TOKEN_MISSING = 41001;
-
 const PROXY_VARIABLES = ['https_proxy', 'HTTPS_PROXY', 'http_proxy', 'HTTP_PROXY', 'all_proxy', 'ALL_PROXY'];
 
-/** Whether the platform can be reached: name, connection, certificate, and who answers. */
+/** Whether each platform of the apps can be reached: name, connection, certificate, and who answers. */
 export const upstreams: Check = {
   name: 'upstream',
   needs: 'platform',
   run: async exam =>
-    Promise.all(
-      Object.keys(exam.settings().upstream).map(async name =>
-        judge(`upstream.${name}`, await exam.reach(name), exam),
-      ),
-    ),
+    Promise.all(exam.upstreams().map(async upstream => judge(upstream, await exam.reach(upstream), exam))),
 };
 
-function judge(name: string, reach: Reach, exam: Examination): Finding {
+function judge(upstream: UpstreamId, reach: Reach, exam: Examination): Finding {
+  const name = `upstream.${upstream}`;
   const { origin, host, addresses, failed, reply, handshake, steps } = reach;
   const inside = addresses.filter(isInternal);
   if (isPlatformHost(host) && inside.length > 0)
@@ -37,10 +32,10 @@ function judge(name: string, reach: Reach, exam: Examination): Finding {
   if (failed !== undefined)
     return fail(name, `${origin}: ${failure(failed, reach)}`, adviceFor(failed.step, reach, exam));
   const told = `${origin} answers (${way})`;
-  if (isPlatformHost(host) && reply?.json?.['errcode'] !== TOKEN_MISSING)
+  if (reply !== undefined && isPlatformHost(host) && !HOST_TRIALS[upstream].isAnswer(reply))
     return warn(
       name,
-      `${origin}: HTTP ${reply?.status} came back, but not in the platform's words`,
+      `${origin}: HTTP ${reply.status} came back, but not in the platform's words`,
       'something between this machine and the platform answers in its place: a proxy, a firewall, a login page',
     );
   if (reply !== undefined && reply.status >= 500)
@@ -56,10 +51,6 @@ function judge(name: string, reach: Reach, exam: Examination): Finding {
   if (slow !== undefined)
     return warn(name, told, `${slow.step} is slow: look at the network and the resolver`);
   return ok(name, told, proxyNote(exam));
-}
-
-function isPlatformHost(host: string): boolean {
-  return [...PLATFORMS.values()].some(({ hosts }) => hosts.includes(host));
 }
 
 function failure(

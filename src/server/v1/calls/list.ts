@@ -21,14 +21,12 @@ export function listCalls({ calls, callLog, apps }: CallDeps): Handler<'listCall
       limit: query.limit,
       cursor,
     });
-    const told = next === undefined ? null : `${next.startedAt}-${next.id}`;
-    return { answer: { calls: rows.map(presentCall), next: told } };
+    return { answer: { calls: rows.map(presentCall), next: next ?? null } };
   };
 }
 
 function readCursor(text: string): CallCursor {
-  const match = /^(\d{1,15})-(\d{1,15})$/.exec(text);
-  if (match !== null) return { startedAt: Number(match[1]), id: Number(match[2]) };
+  if (/^[0-9a-f]{8}-[0-9a-f]{16}$/.test(text)) return text;
   throw new BridgeError('REQUEST_MALFORMED', 'the cursor is not one', {
     hint: 'pass `next` of the page before as it is',
   });

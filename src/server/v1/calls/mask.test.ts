@@ -22,3 +22,11 @@ test.each([
 ])('%s', (text, masked) => {
   expect(maskSecrets(text, token)).toBe(masked);
 });
+
+test('a token that has been renewed since is known by its fingerprint', () => {
+  const former = new Secret('79_canary-of_the-day-before');
+  const told = `{"b":"${former.reveal()}","u":"/x?t=${former.reveal()}&a=1"} 79_canary-of_another-day`;
+  expect(maskSecrets(told, token, former.fingerprint)).toBe(
+    '{"b":"***","u":"/x?t=***&a=1"} 79_canary-of_another-day',
+  );
+});

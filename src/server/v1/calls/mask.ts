@@ -1,4 +1,4 @@
-import type { Secret } from '../../../base/secret.ts';
+import { fingerprintOf, type Secret } from '../../../base/secret.ts';
 
 /** Parameters and fields of the platform's API whose value is a credential. */
 const NAMES =
@@ -8,12 +8,19 @@ const NAMES =
 const IN_QUERY = new RegExp(`(^|[?&])(${NAMES})=[^&#"\\s]*`, 'gi');
 const IN_JSON = new RegExp(`("(?:${NAMES})"\\s*:\\s*")(?:[^"\\\\]|\\\\.)*`, 'gi');
 
-/** Takes credentials out of a URL or a body that the platform shows: those it names so, and `known` wherever it stands. */
-export function maskSecrets(text: string, known: Secret): string {
+/** What may be a token that stands alone: all that platforms issue are long and made of these characters. */
+const TOKEN = /[\w-]{20,}/g;
+
+/**
+ * Takes credentials out of a URL or a body that the platform shows: those it names so, and wherever they stand
+ * `known` and the token of this fingerprint, as a call may have had one that was renewed since.
+ */
+export function maskSecrets(text: string, known: Secret, fingerprint?: string): string {
   const value = known.reveal();
   return text
     .replaceAll(value, '***')
     .replaceAll(encodeURIComponent(value), '***')
     .replace(IN_QUERY, '$1$2=***')
-    .replace(IN_JSON, '$1***');
+    .replace(IN_JSON, '$1***')
+    .replace(TOKEN, word => (fingerprintOf(word) === fingerprint ? '***' : word));
 }

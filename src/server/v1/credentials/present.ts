@@ -1,5 +1,6 @@
 import type { CredentialStatusBody, KIND_NAMES } from '../../../contract/credentials.ts';
 import type { CredentialStatus } from '../../../credentials/credentials.ts';
+import { isPushed } from '../../../credentials/plans.ts';
 import type { CredentialKind } from '../../../platforms/platform.ts';
 
 type KindName = (typeof KIND_NAMES)[number];
@@ -18,6 +19,7 @@ export function present(status: CredentialStatus, now: number): CredentialStatus
     appid: app.appid,
     platform: app.platform,
     kind: kind.replaceAll('-', '_') as KindName,
+    pushed: isPushed(status.ref),
     fingerprint: status.fingerprint ?? null,
     epoch: status.epoch,
     issuedAt: moment(status.issuedAt),
@@ -39,6 +41,10 @@ export function present(status: CredentialStatus, now: number): CredentialStatus
             failedAt: new Date(failure.failedAt).toISOString(),
             retryAt: new Date(failure.retryAt).toISOString(),
           },
+    earlyEnds:
+      status.earlyEnds === undefined
+        ? null
+        : { ...status.earlyEnds, lastAt: new Date(status.earlyEnds.lastAt).toISOString() },
   };
 }
 
