@@ -31,6 +31,7 @@ export async function describeMachine(): Promise<Machine> {
     ['nginx', '-v'],
     ['haproxy', '-v'],
     ['wrk', '-v'],
+    ['redis-server', '--version'],
   ] as const) {
     const path = findProgram(name);
     if (path === undefined) continue;
@@ -46,4 +47,10 @@ export async function describeMachine(): Promise<Machine> {
     system: `${type()} ${release()}`,
     versions,
   };
+}
+
+/** The machine in one line. */
+export function machineText({ cores, cpu, memoryGib, system, versions }: Machine): string {
+  const programs = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
+  return `Machine: ${cores} cores of ${cpu}, ${memoryGib} GiB, ${system}; ${programs.join(', ')}`;
 }

@@ -47,16 +47,16 @@ export const METRICS = {
 export type MetricName = keyof typeof METRICS;
 
 /** Figures of all rounds: metric, then peer, then one value a round. */
-export class Figures {
-  readonly #values = new Map<MetricName, Map<string, number[]>>();
+export class Figures<Name extends string = MetricName> {
+  readonly #values = new Map<Name, Map<string, number[]>>();
 
-  add(metric: MetricName, peer: string, value: number): void {
+  add(metric: Name, peer: string, value: number): void {
     const byPeer = this.#values.get(metric) ?? new Map<string, number[]>();
     this.#values.set(metric, byPeer);
     byPeer.set(peer, [...(byPeer.get(peer) ?? []), value]);
   }
 
-  of(metric: MetricName, peer: string): readonly number[] {
+  of(metric: Name, peer: string): readonly number[] {
     return this.#values.get(metric)?.get(peer) ?? [];
   }
 

@@ -31,6 +31,8 @@ export interface Running {
 /** All child processes of a run, so that none outlives it. */
 export interface Processes {
   start(command: Command): Running;
+  /** Takes a process that was started by other means. */
+  own(running: Running): void;
   stopAll(): Promise<void>;
 }
 
@@ -54,8 +56,10 @@ export function createProcesses(): Processes {
       if (child.pid !== undefined) alive.add(running);
       return running;
     },
+    own: running => void alive.add(running),
     async stopAll() {
       await Promise.all([...alive].map(running => running.stop()));
+      alive.clear();
     },
   };
 }

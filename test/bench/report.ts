@@ -1,14 +1,13 @@
-import type { Machine } from './machine.ts';
 import type { Metric, MetricName } from './metrics.ts';
 import { type Figures, METRICS } from './metrics.ts';
 import type { BenchOptions } from './options.ts';
 import { median } from './stats.ts';
+import { cell, finite, table } from './table.ts';
 import type { Verdict } from './targets.ts';
 import { ratio } from './targets.ts';
 
 /** What a report is made of. */
 export interface ReportInput {
-  readonly machine: Machine;
   readonly options: BenchOptions;
   readonly figures: Figures;
   /** Names of the peers that were measured, in order. */
@@ -29,10 +28,8 @@ export interface ReportInput {
 
 /** Writes the report as text that is also Markdown. */
 export function reportText(input: ReportInput): string {
-  const { machine, options, measured, figures, faults } = input;
-  const versions = Object.entries(machine.versions).map(([name, version]) => `${name} ${version}`);
+  const { options, measured, figures, faults } = input;
   const parts = [
-    `Machine: ${machine.cores} cores of ${machine.cpu}, ${machine.memoryGib} GiB, ${machine.system}; ${versions.join(', ')}`,
     `Run: ${options.rounds} rounds of ${options.seconds} s, ${Math.round(input.tookSeconds)} s in all; upstream: ${input.upstream}; saturation: ${input.generator}; latency: open loop of our own at ${options.rate}/s`,
     input.pinned
       ? 'Every peer is held to one core; upstream and generator share another.'
@@ -49,30 +46,34 @@ export function reportText(input: ReportInput): string {
       ]),
     ),
     ...ratioTables(input),
-    table(
-      ['target', 'measured', 'met'],
-      input.verdicts.map(({ target, measured: value, met }) => [
-        target,
-        value,
-        met === undefined ? 'not measured' : met ? 'yes' : 'NO',
-      ]),
-    ),
+    verdictTable(input.verdicts),
   ];
   if (faults.length > 0) parts.push(`Failed measurements:\n${faults.map(fault => `- ${fault}`).join('\n')}`);
   return `${parts.join('\n\n')}\n`;
 }
 
+/** A table of what was to be reached, and whether it was. */
+export function verdictTable(verdicts: readonly Verdict[]): string {
+  return table(
+    ['target', 'measured', 'met'],
+    verdicts.map(({ target, measured, met }) => [
+      target,
+      measured,
+      met === undefined ? 'not measured' : met ? 'yes' : 'NO',
+    ]),
+  );
+}
+
 /** The same figures for programs. */
-export function reportJson(input: ReportInput): string {
-  const { figures, options, ...rest } = input;
+export function reportData(input: ReportInput): object {
+  const { figures, options: _options, ...rest } = input;
   const medians = Object.fromEntries(
     metricNames().map(name => [
       name,
       Object.fromEntries(input.measured.map(peer => [peer, finite(median(figures.of(name, peer)))])),
     ]),
   );
-  const { only, against, ...plain } = options;
-  return `${JSON.stringify({ at: new Date().toISOString(), ...rest, options: plain, metrics: METRICS, medians, rounds: figures }, null, 2)}\n`;
+  return { ...rest, metrics: METRICS, medians, rounds: figures };
 }
 
 /** One table a gateway measured: its figures as multiples of every other peer's. */
@@ -93,21 +94,4 @@ function ratioTables({ figures, measured }: ReportInput): string[] {
 
 function metricNames(): MetricName[] {
   return Object.keys(METRICS) as MetricName[];
-}
-
-function finite(value: number): number | null {
-  return Number.isFinite(value) ? value : null;
-}
-
-function cell(value: number, digits: number): string {
-  return Number.isFinite(value) ? value.toFixed(digits) : '-';
-}
-
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const all = [head, ...rows];
-  const widths = head.map((_, column) => Math.max(3, ...all.map(row => (row[column] ?? '').length)));
-  const line = (row: readonly string[]): string =>
-    `| ${row.map((text, column) => (column === 0 ? text.padEnd(widths[column] ?? 0) : text.padStart(widths[column] ?? 0))).join(' | ')} |`;
-  const rule = `|${widths.map((width, column) => (column === 0 ? '-'.repeat(width + 2) : `${'-'.repeat(width + 1)}:`)).join('|')}|`;
-  return [line(head), rule, ...rows.map(line)].join('\n');
 }

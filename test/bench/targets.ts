@@ -17,7 +17,12 @@ const LIBRARIES = ['http-proxy-3', 'fastify-http-proxy'] as const;
  * The middle of the ratios of each round: both sides of a round ran next to each other, so what else the
  * machine did then mostly cancels out.
  */
-export function ratio(figures: Figures, metric: MetricName, peer: string, base: string): number {
+export function ratio<Name extends string>(
+  figures: Figures<Name>,
+  metric: Name,
+  peer: string,
+  base: string,
+): number {
   return median(perRound(figures, metric, peer, base, (value, over) => value / over));
 }
 
@@ -50,7 +55,8 @@ export function judge(figures: Figures): readonly Verdict[] {
       carries('small POSTs', 'postRate', 'postCpu', library, 2),
     ]),
     most('p99 at the fixed rate: at most 1 ms over nginx', overNginx, 1, 'ms over', 2),
-    most('memory idle: at most 120 MiB', median(figures.of('rssIdle', GATEWAY)), 120, 'MiB', 0),
+    // 120 MB, which is what the target says.
+    most('memory idle: at most 114 MiB', median(figures.of('rssIdle', GATEWAY)), 114, 'MiB', 0),
     most('memory under small calls: at most 200 MiB', Math.max(...underLoad), 200, 'MiB', 0),
     most('memory after the last round: at most 1.25 of after the first', growth, 1.25, 'times', 2),
     moves('32 MiB requests', 'upPlain'),
@@ -61,9 +67,9 @@ export function judge(figures: Figures): readonly Verdict[] {
 }
 
 /** Compares two peers round by round; rounds that either of them missed are left out. */
-function perRound(
-  figures: Figures,
-  metric: MetricName,
+function perRound<Name extends string>(
+  figures: Figures<Name>,
+  metric: Name,
   peer: string,
   base: string,
   compare: (value: number, over: number) => number,

@@ -42,6 +42,9 @@ test('a tree that keeps to the rules passes', () => {
       "import 'vitest';\nimport '../server/server.ts';\nconst e = process.env;\n",
     'src/server/server.ts': "export * from '../platforms/platform.ts';\n",
     'src/cli/main.ts': "import '../server/server.ts';\nexport const env = process.env;\n",
+    'src/common/environment.ts': 'export const variables = process.env;\n',
+    'src/common/embedded.ts': "import '../credentials/open.ts';\n",
+    'src/credentials/open.ts': empty,
     'src/simulator/index.ts':
       "// import '../base/clock.ts'\nexport const text = `import '../base/clock.ts'`;\n",
   });
@@ -121,6 +124,12 @@ describe('a breach', () => {
       'src/server/a.ts',
       'export const a = globalThis.process.env;',
       'only src/cli reads process.env',
+    ],
+    [
+      'the environment in the library',
+      'src/common/a.ts',
+      'export const a = process.env.HOME;',
+      'only src/cli reads process.env, and src/common/environment.ts for the library',
     ],
     ['taken apart', 'src/server/a.ts', 'export const { env } = process;', 'only src/cli reads process.env'],
     [

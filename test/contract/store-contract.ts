@@ -10,6 +10,7 @@ import type {
   UsageRow,
 } from '../../src/stores/store.ts';
 import { type ManualClock, manualClock } from '../support/manual-clock.ts';
+import { auditContract } from './audit-contract.ts';
 
 /** A database that stores under test share: opening twice gives two connections to the same data. */
 export interface Backend {
@@ -63,7 +64,7 @@ function failureOf(id: string, change: Partial<FailureRow> = {}): FailureRow {
 
 function callOf(number: number, change: Partial<CallRow> = {}): CallRow {
   return {
-    seqid: `69a3b8c0-${String(number).padStart(16, '0')}`,
+    seqid: `69a3b9c0-${String(number).padStart(16, '0')}`,
     startedAt: START + number,
     durationMs: 23,
     upstreamMs: 20,
@@ -255,6 +256,181 @@ export function storeContract(
       });
     });
 
+    describe('rows of every origin', () => {
+      /** What a row holds that did not come from us. */
+      const foreign = (id: string, change: Partial<CredentialRow> = {}): CredentialRow =>
+        rowOf(id, {
+          platform: undefined,
+          appid: undefined,
+          kind: undefined,
+          epoch: 0,
+          issuedAt: undefined,
+          renewAt: undefined,
+          background: false,
+          fingerprint: undefined,
+          ...change,
+        });
+
+      async function scanned(limit: number): Promise<CredentialRow[]> {
+        const rows: CredentialRow[] = [];
+        for (;;) {
+          const page = await store.credentials.scan(limit, rows.at(-1)?.id);
+          expect(page.length).toBeLessThanOrEqual(limit);
+          rows.push(...page);
+          // Pages that repeat rows would never end.
+          expect(rows.length).toBeLessThan(100);
+          if (page.length < limit) return rows;
+        }
+      }
+
+      async function pruned(before: number, limit: number): Promise<number[]> {
+        const steps: number[] = [];
+        for (let removed = -1; removed !== 0; steps.push(removed))
+          removed = await store.credentials.pruneExpired(before, limit);
+        return steps;
+      }
+
+      test('a scan passes over no row and repeats none', async () => {
+        const rows = [
+          rowOf('uni-id:weixin-mp:wx01:access-token', { previous: undefined, expiresAt: NEVER }),
+          foreign('uni-id:__UNI__X:weixin-mp:code:0a1:secure-network-cache'),
+          foreign(' led by a space'),
+          foreign('uni-id:weixin-mp:wx01:oABC:session-key', { expiresAt: NEVER }),
+          foreign('uni-id:weixin-mp:wx01:oabc:session-key'),
+          foreign('五_é😀', { value: '{"a":"五_é😀"}', expiresAt: START - 1 }),
+        ];
+        expect(await store.credentials.scan(10)).toEqual([]);
+        for (const row of rows) await store.credentials.commit(row, 0);
+        const inOrder = rows.toSorted((a, b) => Buffer.compare(Buffer.from(a.id), Buffer.from(b.id)));
+        for (const limit of [1, 2, 5, 6, 7]) expect(await scanned(limit)).toEqual(inOrder);
+        expect(await store.credentials.scan(10, 'uni-id:weixin-mp:wx01:oabc:session-key')).toHaveLength(1);
+      });
+
+      test('merging writes rows that are not there, as they are', async () => {
+        const rows = [
+          foreign('a'),
+          foreign('b', { expiresAt: NEVER, value: '{"session_key":"五_é😀"}' }),
+          rowOf('c', {
+            epoch: 7,
+            previous: { value: '{}', fingerprint: 'aaaabbbbccccdddd', expiresAt: START },
+          }),
+        ];
+        expect(await store.credentials.merge(rows)).toBe(3);
+        expect(await scanned(10)).toEqual(rows);
+        expect(await store.credentials.merge([])).toBe(0);
+        expect(await store.credentials.commit(rowOf('a'), 0)).toBe(true);
+        expect(await store.credentials.commit(rowOf('c', { epoch: 8 }), 7)).toBe(true);
+      });
+
+      test('merging replaces neither a row of ours nor one that ends later', async () => {
+        const { credentials } = store;
+        const standing = [
+          rowOf('ours', { expiresAt: START - 1 }),
+          foreign('later', { expiresAt: START + 10 }),
+          foreign('never', { expiresAt: NEVER }),
+        ];
+        for (const row of standing) await credentials.commit(row, 0);
+        await credentials.commit(foreign('same', { expiresAt: START + 5 }), 0);
+        await credentials.commit(foreign('earlier', { expiresAt: START + 4 }), 0);
+        const change = { expiresAt: START + 5, value: '{"access_token":"new"}' };
+        const ids = ['ours', 'later', 'never', 'same', 'earlier', 'none'];
+        expect(await credentials.merge(ids.map(id => foreign(id, change)))).toBe(3);
+        for (const row of standing) expect(await credentials.get(row.id)).toEqual(row);
+        for (const id of ['same', 'earlier', 'none'])
+          expect(await credentials.get(id)).toEqual(foreign(id, change));
+        const forever = ids.map(id => foreign(id, { ...change, expiresAt: NEVER }));
+        expect(await credentials.merge(forever)).toBe(5);
+        expect(await credentials.get('ours')).toEqual(standing[0]);
+      });
+
+      test('merging by force replaces every row, and one of ours with its next epoch', async () => {
+        const { credentials } = store;
+        const previous = { value: '{}', fingerprint: 'aaaabbbbccccdddd', expiresAt: START + 1 };
+        await credentials.commit(rowOf('planned', { epoch: 4, previous }), 0);
+        await credentials.commit(rowOf('asked', { epoch: 2, background: false, kind: 'session-key' }), 0);
+        await credentials.commit(foreign('never', { expiresAt: NEVER }), 0);
+        const change = { expiresAt: START + 5, value: '{"access_token":"new"}' };
+        const ids = ['planned', 'asked', 'never', 'none'];
+        const rows = ids.map(id => foreign(id, change));
+        expect(await credentials.merge(rows, { force: true })).toBe(4);
+        const bare = { ...change, issuedAt: undefined, fingerprint: undefined };
+        expect(await credentials.get('planned')).toEqual(rowOf('planned', { ...bare, epoch: 5 }));
+        expect(await credentials.get('asked')).toEqual(
+          rowOf('asked', { ...bare, epoch: 3, background: false, kind: 'session-key', renewAt: undefined }),
+        );
+        expect(await credentials.get('never')).toEqual(foreign('never', change));
+        expect(await credentials.get('none')).toEqual(foreign('none', change));
+        expect(await credentials.commit(rowOf('planned', { epoch: 5 }), 4)).toBe(false);
+        expect((await credentials.due(START + 6_900_000, 5)).map(row => row.id)).toEqual(['planned']);
+
+        const full = rowOf('planned', { epoch: 9, renewAt: START + 3, appid: 'wx02', previous });
+        expect(await credentials.merge([full], { force: true })).toBe(1);
+        expect(await credentials.get('planned')).toEqual(full);
+        expect(await credentials.merge([full], { force: true })).toBe(1);
+        expect(await credentials.get('planned')).toEqual({ ...full, epoch: 10 });
+      });
+
+      test('a merge of as many rows as an import hands over is one', async () => {
+        const rows = Array.from({ length: 500 }, (_, n) => foreign(`row-${String(n).padStart(3, '0')}`));
+        expect(await store.credentials.merge(rows)).toBe(500);
+        expect(await store.credentials.scan(1000)).toEqual(rows);
+      });
+
+      test('a merge never comes between a read and its commit unseen', async () => {
+        const at = await connections(2);
+        for (const force of [false, true]) {
+          const id = `raced-${force}`;
+          await store.credentials.commit(rowOf(id), 0);
+          const merges = Array.from({ length: 10 }, (_, turn) =>
+            at(turn).credentials.merge([foreign(id, { value: `{"access_token":"m${turn}"}` })], { force }),
+          );
+          const commits = Array.from({ length: 10 }, (_, turn) =>
+            at(turn + 1).credentials.commit(rowOf(id, { epoch: 2, value: `{"access_token":"c${turn}"}` }), 1),
+          );
+          const merged = (await clock.settled(Promise.all(merges))).reduce((sum, count) => sum + count, 0);
+          const won = (await clock.settled(Promise.all(commits))).filter(Boolean).length;
+          expect(merged).toBe(force ? 10 : 0);
+          expect(won).toBeLessThanOrEqual(1);
+          if (!force) expect(won).toBe(1);
+          expect((await store.credentials.get(id))?.epoch).toBe(1 + merged + won);
+        }
+      });
+
+      test('what ended is removed, a little at a time, and nothing else', async () => {
+        const { credentials } = store;
+        const kept = [
+          foreign('edge', { expiresAt: START }),
+          foreign('lasting', { expiresAt: NEVER }),
+          foreign('later', { expiresAt: START + 1 }),
+          rowOf('renewed', { expiresAt: START - 1_000_000 }),
+        ];
+        for (const row of kept) await credentials.commit(row, 0);
+        for (let n = 0; n < 21; n += 1)
+          await credentials.commit(
+            rowOf(`ended-${n}`, { background: false, expiresAt: START - 1 - Math.floor(n / 10) }),
+            0,
+          );
+        expect(await pruned(START - 10, 8)).toEqual([0]);
+        expect(await pruned(START - 1, 100)).toEqual([11, 0]);
+        expect(await pruned(START, 4)).toEqual([4, 4, 2, 0]);
+        expect(await scanned(10)).toEqual(kept);
+      });
+
+      test('a row that is written anew while others are removed stays', async () => {
+        const at = await connections(2);
+        for (let n = 0; n < 30; n += 1)
+          await store.credentials.commit(rowOf(`r${n}`, { background: false, expiresAt: START - 1 }), 0);
+        const commits = Array.from({ length: 30 }, (_, n) =>
+          at(1).credentials.commit(rowOf(`r${n}`, { epoch: 2, background: false, expiresAt: START + 1 }), 1),
+        );
+        const prunes = Array.from({ length: 6 }, () => at(0).credentials.pruneExpired(START, 5));
+        const won = (await clock.settled(Promise.all(commits))).filter(Boolean).length;
+        const removed = (await clock.settled(Promise.all(prunes))).reduce((sum, count) => sum + count, 0);
+        expect(won + removed).toBe(30);
+        expect((await store.credentials.scan(100)).map(row => row.epoch)).toEqual(Array(won).fill(2));
+      });
+    });
+
     describe('renewal by due time', () => {
       async function collect(until: number, limit: number): Promise<DueRow[]> {
         const rows: DueRow[] = [];
@@ -366,6 +542,25 @@ export function storeContract(
         expect(await leases.acquire('l', 'b', TTL)).toBe(false);
         clock.jump(1);
         expect(await leases.acquire('l', 'b', TTL)).toBe(true);
+      });
+
+      test('what holders that died left behind is removed, a little at a time, and nothing else', async () => {
+        const { leases } = store;
+        for (let n = 0; n < 10; n += 1) await leases.acquire(`long-${n}`, 'a', TTL * 10);
+        for (let n = 0; n < 10; n += 1) await leases.acquire(`dead-${n}`, 'gone', TTL);
+        await leases.acquire('taken over', 'gone', TTL);
+        clock.jump(TTL - 1);
+        await leases.acquire('live', 'a', TTL);
+        expect(await leases.prune(100)).toBe(0);
+        clock.jump(1);
+        await leases.acquire('taken over', 'a', TTL);
+        expect([await leases.prune(4), await leases.prune(4), await leases.prune(4)]).toEqual([4, 4, 2]);
+        expect(await leases.prune(4)).toBe(0);
+        expect(await leases.extend('long-0', 'a', TTL)).toBe(true);
+        expect(await leases.extend('live', 'a', TTL)).toBe(true);
+        expect(await leases.extend('taken over', 'a', TTL)).toBe(true);
+        expect(await leases.extend('dead-0', 'gone', TTL)).toBe(false);
+        expect(await leases.acquire('dead-0', 'b', TTL)).toBe(true);
       });
 
       test('of many who want it exactly one gets it, fresh or expired', async () => {
@@ -526,6 +721,75 @@ export function storeContract(
       });
     });
 
+    describe('what is remembered for a while', () => {
+      const TTL = 5000;
+
+      test('the first value stands until its time is over', async () => {
+        const { ephemeral } = store;
+        expect(await ephemeral.get('n')).toBeUndefined();
+        expect(await ephemeral.putIfAbsent('n', 'first 五_é😀', TTL)).toBe(true);
+        expect(await ephemeral.putIfAbsent('n', 'second', TTL * 10)).toBe(false);
+        expect(await ephemeral.putIfAbsent('other', '', TTL)).toBe(true);
+        expect(await ephemeral.get('other')).toBe('');
+        clock.jump(TTL - 1);
+        expect(await ephemeral.putIfAbsent('n', 'third', TTL)).toBe(false);
+        expect(await ephemeral.get('n')).toBe('first 五_é😀');
+        clock.jump(1);
+        expect(await ephemeral.get('n')).toBeUndefined();
+      });
+
+      test('what has ended can be taken over, for a time of its own', async () => {
+        const { ephemeral } = store;
+        await ephemeral.putIfAbsent('n', 'first', TTL);
+        clock.jump(TTL);
+        expect(await ephemeral.putIfAbsent('n', 'second', TTL)).toBe(true);
+        expect(await ephemeral.putIfAbsent('n', 'third', TTL)).toBe(false);
+        expect(await ephemeral.get('n')).toBe('second');
+        clock.jump(TTL - 0.5);
+        expect(await ephemeral.get('n')).toBe('second');
+        clock.jump(0.5);
+        expect(await ephemeral.get('n')).toBeUndefined();
+      });
+
+      test('names are compared byte by byte, and may be long', async () => {
+        const { ephemeral } = store;
+        const long = 'x'.repeat(512);
+        for (const name of ['n', 'N', 'n ', long])
+          expect(await ephemeral.putIfAbsent(name, name, TTL)).toBe(true);
+        for (const name of ['n', 'N', 'n ', long]) expect(await ephemeral.get(name)).toBe(name);
+      });
+
+      test('of many who put at once exactly one wins, fresh or ended, and its value stands', async () => {
+        const at = await connections(3);
+        for (const round of [1, 2, 3]) {
+          const put = await clock.settled(
+            Promise.all(
+              Array.from({ length: 30 }, (_, turn) =>
+                at(turn).ephemeral.putIfAbsent('raced', `${round}-${turn}`, TTL),
+              ),
+            ),
+          );
+          expect(put.filter(Boolean)).toHaveLength(1);
+          expect(await at(1).ephemeral.get('raced')).toBe(`${round}-${put.indexOf(true)}`);
+          clock.jump(TTL);
+        }
+      });
+
+      test('what has ended is removed, a little at a time, and nothing else', async () => {
+        const { ephemeral } = store;
+        for (let n = 0; n < 10; n += 1) await ephemeral.putIfAbsent(`ended-${n}`, 'v', TTL - n);
+        await ephemeral.putIfAbsent('lasting', 'v', TTL + 1);
+        expect(await ephemeral.prune(100)).toBe(0);
+        clock.jump(TTL);
+        expect([await ephemeral.prune(4), await ephemeral.prune(4), await ephemeral.prune(4)]).toEqual([
+          4, 4, 2,
+        ]);
+        expect(await ephemeral.prune(4)).toBe(0);
+        expect(await ephemeral.get('lasting')).toBe('v');
+        expect(await ephemeral.putIfAbsent('ended-0', 'again', TTL)).toBe(true);
+      });
+    });
+
     describe('calls', () => {
       /** The numbers of the calls found, over all pages. */
       async function numbers(query: Parameters<Store['calls']['list']>[0]): Promise<number[]> {
@@ -571,11 +835,47 @@ export function storeContract(
         expect(kept?.path.length).toBe(512);
       });
 
+      test('a batch of calls that have nothing in common is kept, however long their paths', async () => {
+        const all = Array.from({ length: 500 }, (_, n) =>
+          callOf(n, { path: `/${n}/${'中"\\\u0001'.repeat(120)}`, caller: `caller-${n}`, rid: `r-${n}` }),
+        );
+        await store.calls.append(all);
+        expect((await store.calls.list({ limit: 1000 })).rows).toEqual(all.toReversed());
+        expect(await store.calls.get(callOf(321).seqid)).toEqual(all[321]);
+        expect((await store.calls.list({ limit: 9, rid: 'r-7' })).rows).toEqual([all[7]]);
+      });
+
       test('a batch that is sent again changes nothing', async () => {
-        await store.calls.append([callOf(1), callOf(2)]);
-        await store.calls.append([callOf(2, { status: 500 }), callOf(3)]);
-        expect(await numbers({ limit: 10 })).toEqual([3, 2, 1]);
+        const batch = [callOf(2), callOf(1), callOf(3)];
+        await store.calls.append(batch);
+        await store.calls.append([callOf(4)]);
+        await store.calls.append(batch);
+        await store.calls.append(batch.map(call => ({ ...call, status: 500 })));
+        expect(await numbers({ limit: 10 })).toEqual([4, 3, 2, 1]);
         expect((await store.calls.get(callOf(2).seqid))?.status).toBe(200);
+      });
+
+      test('batches that overlap are listed as one, in pages that lose none and repeat none', async () => {
+        // As of three nodes, one of which writes late, with a slow call among those of another minute.
+        const seqidAt = (number: number) =>
+          callOf(number, {
+            seqid: `${(0x69a3b9c0 + Math.floor(number / 10)).toString(16)}-${String(number).padStart(16, '0')}`,
+          });
+        const all = Array.from({ length: 2000 }, (_, number) => seqidAt(number));
+        const others = all.filter((_, number) => number % 1000 !== 7);
+        const slow = all.filter((_, number) => number % 1000 === 7);
+        const nodes = [0, 1, 2].map(node => others.filter((_, number) => number % 3 === node));
+        const batches = nodes.flatMap((rows, node) =>
+          Array.from({ length: Math.ceil(rows.length / (40 + node)) }, (_, at) =>
+            rows.slice(at * (40 + node), (at + 1) * (40 + node)),
+          ),
+        );
+        batches.at(-1)?.unshift(...slow);
+        for (const batch of batches.toReversed()) await store.calls.append(batch);
+        const descending = all.map((_, n) => all.length - 1 - n);
+        for (const limit of [17, 300, 2000, 5000]) expect(await numbers({ limit })).toEqual(descending);
+        for (const row of [all[0], all[7], all[1007], all[1999]])
+          expect(await store.calls.get(row?.seqid ?? '')).toEqual(row);
       });
 
       test('lists the latest first, in pages that lose none, however many share a time', async () => {
@@ -623,15 +923,21 @@ export function storeContract(
       });
 
       test('removes what is too old, then what is too many, a little at a time', async () => {
-        await store.calls.append(Array.from({ length: 50 }, (_, n) => callOf(n)));
-        const rule = { olderThan: START + 20, keepAtMost: 10, limit: 8 };
+        // Two calls in a batch, each batch a second later than the one before.
+        const later = (number: number) => (0x69a3b9c0 + Math.floor(number / 2)).toString(16);
+        const call = (number: number) =>
+          callOf(number, { seqid: `${later(number)}-${String(number).padStart(16, '0')}` });
+        for (let number = 0; number < 50; number += 2)
+          await store.calls.append([call(number), call(number + 1)]);
+        const rule = { olderThan: START + 10_000, keepAtMost: 9, limit: 7 };
         const steps: number[] = [];
         for (let removed = -1; removed !== 0; steps.push(removed)) removed = await store.calls.prune(rule);
+        // The first ten seconds have 20 calls; of the 30 others whole batches go as long as nine are left.
         expect(steps).toEqual([8, 8, 4, 8, 8, 4, 0]);
         expect(await numbers({ limit: 100 })).toEqual([49, 48, 47, 46, 45, 44, 43, 42, 41, 40]);
-        await store.calls.append([callOf(50)]);
-        expect(await store.calls.prune(rule)).toBe(1);
-        expect(await store.calls.prune({ ...rule, olderThan: START + 1000, limit: 100 })).toBe(10);
+        await store.calls.append([call(50), call(51)]);
+        expect(await store.calls.prune(rule)).toBe(2);
+        expect(await store.calls.prune({ ...rule, olderThan: START + 60_000, limit: 100 })).toBe(10);
         expect(await store.calls.prune(rule)).toBe(0);
       });
 
@@ -685,6 +991,8 @@ export function storeContract(
         expect(sums.map(row => row.calls)).toEqual([60, 120]);
       });
     });
+
+    auditContract(() => ({ store, clock, connections }));
 
     test('a closed store says that it is unavailable', async () => {
       const other = await open();

@@ -178,10 +178,24 @@ describe('the call log', () => {
     running.simulator.revoke(NEWS.appid);
     expect((await reader.getCall({ seqid: rid ?? '', rid: true })).platformRecord?.errcode).toBe(0);
 
+    const [token = ''] = tokensOf(NEWS.appid);
+    const path = '/cgi-bin/openapi/rid/get';
+    const body = JSON.stringify({
+      errcode: 0,
+      errmsg: `ok ${token}`,
+      request: { request_url: `/x?${token}` },
+    });
+    running.simulator.faults.add({ kind: 'garbage', path, times: 1, body });
+    expect((await reader.getCall({ seqid: failed.seqid, rid: true })).platformRecord).toEqual({
+      errcode: 0,
+      errmsg: 'ok ***',
+      request: { request_url: '/x?***' },
+    });
+
     running.simulator.faults.add({
       kind: 'errcode',
       errcode: 45009,
-      path: '/cgi-bin/openapi/rid/get',
+      path,
       times: 1,
     });
     expect((await reader.getCall({ seqid: failed.seqid, rid: true })).platformRecord).toEqual({
@@ -232,7 +246,7 @@ describe('the call log', () => {
     const answer = await fetch(`${running.control}/v1/calls?limit=5&failed=true&errcode=-1`);
     expect(await answer.json()).toEqual({ calls: [], next: null });
     const odd = await fetch(
-      `${running.control}/v1/calls/${encodeURIComponent("'; drop table open_bridge_calls; --")}`,
+      `${running.control}/v1/calls/${encodeURIComponent("'; drop table open_bridge_call_batches; --")}`,
     );
     expect(odd.status).toBe(404);
   });
@@ -305,7 +319,11 @@ describe('the call log', () => {
   it('is kept within its bounds, which a reload changes', async () => {
     const clock = manualClock();
     running = await startTestBridge({ clock });
-    for (let turn = 0; turn < 12; turn += 1) await call('/wxa/nothing');
+    for (let turn = 0; turn < 12; turn += 1) {
+      await call('/wxa/nothing');
+      // Has it written, in a batch of its own: batches go whole.
+      await client().listCalls();
+    }
     expect((await client().listCalls()).calls).toHaveLength(12);
     const count = async () => (await client().listCalls()).calls.length;
     running.reconfigure({ callLog: { maxCalls: 5 } });
@@ -326,13 +344,15 @@ describe('the call log', () => {
     await call('/wxa/getwxadevinfo');
     await client().listCalls();
     const raw = new DatabaseSync(join(running.folder, 'open-bridge.db'));
-    raw.exec('alter table open_bridge_calls rename to open_bridge_calls_away');
+    raw.exec('alter table open_bridge_call_batches rename to open_bridge_call_batches_away');
     const { status, seqid } = await call('/wxa/getwxadevinfo');
     expect(status).toBe(200);
-    await expect.poll(() => running.logs.join('')).toContain('the call log cannot be written');
+    await expect
+      .poll(() => running.logs.join(''), { timeout: 10_000 })
+      .toContain('the call log cannot be written');
     await expect(client().listCalls()).rejects.toMatchObject({ status: 503 });
     expect((await call('/wxa/getwxadevinfo')).status).toBe(200);
-    raw.exec('alter table open_bridge_calls_away rename to open_bridge_calls');
+    raw.exec('alter table open_bridge_call_batches_away rename to open_bridge_call_batches');
     raw.close();
     expect((await client().getCall({ seqid })).status).toBe(200);
   });

@@ -47,6 +47,58 @@ describe('open-bridge doctor', () => {
     expect(broken.out).toMatch(/^ {6}add 127\.0\.0\.1 to the IP list of wx00000000000000a1/m);
   }, 30_000);
 
+  it('looks at apps of all platforms, managed or not, as far as each goes', async () => {
+    const others = [
+      { appid: 'wx00000000000000c3', secret: 'canary-secret-site-0123456789abcdef', type: 'web' },
+      { appid: 'wx00000000000000d4', secret: 'canary-secret-mobile-0123456789abcd', type: 'app' },
+      { appid: '1110000005', secret: 'canary-secret-qq-mini-0123456789abc', type: 'qq-mp' },
+      { appid: '101000006', secret: 'canary-secret-qq-login-0123456789ab', type: 'qq-app' },
+    ] as const;
+    for (const account of others) simulator.addAccount({ ...account });
+    const [site, mobile, mini, login] = others;
+    const app = (name: string, platform: string, { appid, secret }: { appid: string; secret: string }) => ({
+      ...{ name, platform, appid, secret },
+    });
+    const config = {
+      apps: [
+        app('shop', 'weixin-mp', SHOP),
+        { name: 'news', platform: 'weixin-h5', appid: NEWS.appid, managed: false },
+        app('site', 'weixin-web', site),
+        app('mobile', 'weixin-app', mobile),
+        app('qq-mini', 'qq-mp', mini),
+        app('qq-login', 'qq-app', login),
+      ],
+      s2s: { type: 'sign', signKey: 'canary-k4Jx9QmZ2vLw7RtYq0e' },
+      ipWhiteList: ['0.0.0.0'],
+    };
+    writeConfig(folder.path, simulator.origin, config);
+    const { code, out } = await doctor();
+    expect(code).toBe(0);
+    const lines = out.split('\n');
+    for (const line of [
+      /^warn {2}configuration .*ipWhiteList\[0\]: is no wildcard/,
+      /^ok {4}upstream\.weixin /,
+      /^ok {4}upstream\.qq /,
+      /^ok {4}upstream\.qqConnect /,
+      /^ok {4}s2s +callers sign with hmac-sha256/,
+      /^warn {2}news: values +no access_token was pushed in, and none is fetched here/,
+      /^ok {4}site: values +no access_token was pushed in, and the platform issues none to us/,
+      /^ok {4}shop: quota /,
+      /^ok {4}site: secret +a login with a made-up code is refused for the code alone/,
+      /^ok {4}mobile: secret /,
+      /^ok {4}qq-mini: secret .*\(40029\)$/,
+      /^ok {4}qq-login: secret .*\(100019\)$/,
+    ])
+      expect(lines).toContainEqual(expect.stringMatching(line));
+    expect(out).not.toMatch(/news: (secret|token)/);
+
+    simulator.setAccount(login.appid, { secret: 'canary-changed-at-the-platform' });
+    const broken = await doctor('--app', 'qq-login');
+    expect(broken.code).toBe(1);
+    expect(broken.out).toMatch(/^FAIL {2}qq-login: secret +the platform answers 100009 /m);
+    expect(broken.out).not.toContain('upstream.weixin');
+  }, 30_000);
+
   it('prints JSON alone, whatever the watched program prints', async () => {
     writeConfig(folder.path, simulator.origin);
     const { code, out, err } = await doctor('--json', '--offline', '--', 'echo', 'from the program');

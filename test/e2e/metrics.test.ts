@@ -349,11 +349,23 @@ describe('what metrics never show', () => {
 const repository = fileURLToPath(new URL('../../', import.meta.url));
 const fileOf = (path: string): string => readFileSync(join(repository, path), 'utf8');
 
+/** A bridge with everything that has metrics of its own; where there is no Redis, its metrics say so. */
+const withEverything = (): Promise<TestBridge> =>
+  startTestBridge({
+    config: {
+      storage: {
+        database: 'sqlite:./open-bridge.db',
+        sealKey: `\${file:./seal.key}`,
+        redis: 'redis://127.0.0.1:1',
+      },
+    },
+  });
+
 describe('what is shipped beside the metrics', () => {
   it.each(['deploy/grafana/open-bridge.json', 'deploy/prometheus/alerts.yml'])(
     '%s names only metrics that a scrape has',
     async path => {
-      running = await startTestBridge();
+      running = await withEverything();
       await call(LISTED);
       const { families } = await scrape();
       const named = new Set(fileOf(path).match(/\b(?:open_bridge|process|nodejs)_[a-z0-9_]+\b/g));
@@ -366,7 +378,7 @@ describe('what is shipped beside the metrics', () => {
   );
 
   it('docs/metrics.md lists every family as it is, and no other', async () => {
-    running = await startTestBridge();
+    running = await withEverything();
     const { families } = await scrape();
     const rows = [
       ...fileOf('docs/metrics.md').matchAll(/^\| `([a-z0-9_]+)` \| (\w+) \| (.*?) \| (.+?) \|$/gm),
@@ -390,7 +402,7 @@ describe('what is shipped beside the metrics', () => {
   });
 
   it('the dashboard is one that Grafana can read: panels with ids and places of their own', async () => {
-    running = await startTestBridge();
+    running = await withEverything();
     const dashboard = JSON.parse(fileOf('deploy/grafana/open-bridge.json')) as {
       panels: {
         id: number;
@@ -411,7 +423,7 @@ describe('what is shipped beside the metrics', () => {
   const promtool = hasPromtool();
   // Prometheus' own checker is not part of the toolchain: where it is missing, the reader above stands alone.
   it.skipIf(!promtool)('promtool finds nothing wrong', async () => {
-    running = await startTestBridge();
+    running = await withEverything();
     await call(LISTED);
     const check = (args: string[], input = ''): string =>
       execFileSync('promtool', args, { input, encoding: 'utf8', cwd: join(repository, 'deploy/prometheus') });

@@ -35,7 +35,7 @@ export function writeConfig(folder: string, upstream: string, change: Record<str
     ],
     openapi: { allow: ['/wxa/*', '/cgi-bin/*'] },
     storage: { database: 'sqlite:./open-bridge.db', sealKey: `\${file:./seal.key}` },
-    upstream: { weixin: upstream },
+    upstream: { weixin: upstream, qq: upstream, qqConnect: upstream },
     log: { level: 'debug' },
     ...change,
     listen: {

@@ -1,12 +1,21 @@
 /**
- * Opens the SQLite store whose path is the first argument, as a process of its own, and does what the
+ * Opens the store whose path or URL is the first argument, as a process of its own, and does what the
  * second argument says. Prints one line of JSON when done.
  */
 import { systemClock } from '../../src/base/clock.ts';
-import { openSqliteStore } from '../../src/stores/sqlite.ts';
+import { silentLog } from '../../src/base/log.ts';
+import { Secret } from '../../src/base/secret.ts';
+import { serverKind } from '../../src/stores/database.ts';
+import { openStore } from '../../src/stores/open-store.ts';
 
 const [path = '', work = 'open', holder = 'nobody'] = process.argv.slice(2);
-const store = await openSqliteStore({ path, clock: systemClock, random: Math.random });
+const kind = serverKind(path);
+const store = await openStore({
+  database: kind === undefined ? { kind: 'sqlite', path } : { kind, url: new Secret(path) },
+  clock: systemClock,
+  random: Math.random,
+  log: silentLog,
+});
 const result: Record<string, unknown> = { opened: true };
 if (work === 'race') {
   const use = { subject: 'raced', window: '2026-03-01', limit: 20, spacingMs: 0 };

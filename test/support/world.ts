@@ -1,8 +1,9 @@
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { Secret } from '../../src/base/secret.ts';
-import { type AuthorityEvent, createAuthority } from '../../src/credentials/authority.ts';
 import type { KeyFormat } from '../../src/credentials/keys.ts';
+import { type Credentials, createCredentials } from '../../src/credentials/open.ts';
+import type { AuthorityEvent } from '../../src/credentials/refresh.ts';
 import type { App, UpstreamRequest } from '../../src/platforms/platform.ts';
 import { createUpstream, type Upstream } from '../../src/platforms/upstream.ts';
 import { type AccountOptions, type Simulator, startSimulator } from '../../src/simulator/index.ts';
@@ -16,7 +17,9 @@ import { seededRandom, temporaryFolder } from './temporary.ts';
 /** One process of the bridge: a store connection and an authority of its own. */
 export interface Node {
   readonly store: Store;
-  readonly authority: ReturnType<typeof createAuthority>;
+  readonly authority: Credentials['authority'];
+  readonly values: Credentials['values'];
+  readonly sessions: Credentials['sessions'];
   readonly log: KeptLog;
   readonly events: readonly AuthorityEvent[];
   /** What this node sent to the platform, in order. */
@@ -60,6 +63,7 @@ export function appOf(appid: string, change: Partial<App> = {}): App {
     platform: account?.type === 'oa' ? 'weixin-h5' : 'weixin-mp',
     appid,
     secret: new Secret(account?.secret ?? `secret-of-${appid}`),
+    managed: true,
     dcloudAppid: undefined,
     default: false,
     tokenMode: 'stable',
@@ -85,7 +89,9 @@ export async function createWorld(accounts: readonly AccountOptions[] = ACCOUNTS
   let nodes = 0;
 
   function upstream(): Upstream {
-    const real = createUpstream({ origins: () => ({ weixin: platform.origin }) });
+    const real = createUpstream({
+      origins: () => ({ weixin: platform.origin, qq: platform.origin, qqConnect: platform.origin }),
+    });
     onTestFinished(() => real.close());
     return { ...real, send: (...call) => clock.during(() => real.send(...call)) };
   }
@@ -113,7 +119,7 @@ export async function createWorld(accounts: readonly AccountOptions[] = ACCOUNTS
       const sent: UpstreamRequest[] = [];
       const way = upstream();
       let holders = 0;
-      const authority = createAuthority({
+      const { authority, values, sessions } = createCredentials({
         store,
         upstream: wire({
           ...way,
@@ -132,7 +138,7 @@ export async function createWorld(accounts: readonly AccountOptions[] = ACCOUNTS
         keyFormat,
         onEvent: event => events.push(event),
       });
-      return { store, authority, log, events, sent };
+      return { store, authority, values, sessions, log, events, sent };
     },
   };
   return world;

@@ -10,8 +10,8 @@ export interface Target {
 
 /** A keep-alive connection with one request under way at a time. */
 export interface Connection {
-  /** Sends a request; `done` gets the status once the whole answer is there, or 0 when the connection broke. */
-  send(request: Buffer, done: (status: number) => void): void;
+  /** Sends a request; `done` gets status and body once the whole answer is there, or 0 when the connection broke. */
+  send(request: Buffer, done: (status: number, body: string) => void): void;
   close(): void;
 }
 
@@ -32,12 +32,12 @@ export function openSocket({ port, tls }: Target): Promise<Socket> {
 export async function openConnection(target: Target): Promise<Connection> {
   const socket = await openSocket(target);
   let pending = '';
-  let done: ((status: number) => void) | undefined;
-  const finish = (status: number): void => {
+  let done: ((status: number, body: string) => void) | undefined;
+  const finish = (status: number, body: string): void => {
     const tell = done;
     done = undefined;
     pending = '';
-    tell?.(status);
+    tell?.(status, body);
   };
   socket.on('data', (chunk: Buffer) => {
     pending += chunk.toString('latin1');
@@ -45,10 +45,11 @@ export async function openConnection(target: Target): Promise<Connection> {
     if (end === -1) return;
     const length = /\r\ncontent-length: *(\d+)/i.exec(pending.slice(0, end))?.[1];
     if (length === undefined) throw new Error('an answer came without Content-Length');
-    if (pending.length >= end + 4 + Number(length)) finish(Number(pending.slice(9, 12)));
+    if (pending.length >= end + 4 + Number(length))
+      finish(Number(pending.slice(9, 12)), pending.slice(end + 4));
   });
   socket.on('error', () => {});
-  socket.on('close', () => finish(0));
+  socket.on('close', () => finish(0, ''));
   return {
     send(request, tell) {
       done = tell;
