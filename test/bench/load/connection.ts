@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import { connect as connectTcp } from 'node:net';
 import { connect as connectTls } from 'node:tls';
+import { monotonicMs } from './metronome.ts';
 
 /** Where a generator sends its requests. */
 export interface Target {
@@ -28,15 +29,54 @@ export function openSocket({ port, tls }: Target): Promise<Socket> {
   });
 }
 
-/** Opens a connection that understands just enough HTTP/1.1: small answers with a Content-Length. */
+/** Idle for longer than this, a socket is given up before its server may close it under a request; milliseconds. */
+const LONGEST_IDLE_MS = 2000;
+
+/**
+ * Opens a connection that understands just enough HTTP/1.1: small answers with a Content-Length. Closed by the
+ * server after an answer, or idle for long, it is opened again by the next request, as a client's pool does;
+ * that request then waits for the handshake.
+ */
 export async function openConnection(target: Target): Promise<Connection> {
-  const socket = await openSocket(target);
+  let current = createExchange(await openSocket(target));
+  let isClosed = false;
+  return {
+    send(request, done) {
+      if (current.isUsable()) {
+        current.send(request, done);
+        return;
+      }
+      current.close();
+      openSocket(target).then(
+        socket => {
+          current = createExchange(socket);
+          if (isClosed) current.close();
+          current.send(request, done);
+        },
+        () => done(0, ''),
+      );
+    },
+    close() {
+      isClosed = true;
+      current.close();
+    },
+  };
+}
+
+/** Requests and answers on one socket. */
+interface Exchange extends Connection {
+  isUsable(): boolean;
+}
+
+function createExchange(socket: Socket): Exchange {
   let pending = '';
+  let usedAt = monotonicMs();
   let done: ((status: number, body: string) => void) | undefined;
   const finish = (status: number, body: string): void => {
     const tell = done;
     done = undefined;
     pending = '';
+    usedAt = monotonicMs();
     tell?.(status, body);
   };
   socket.on('data', (chunk: Buffer) => {
@@ -51,7 +91,12 @@ export async function openConnection(target: Target): Promise<Connection> {
   socket.on('error', () => {});
   socket.on('close', () => finish(0, ''));
   return {
+    isUsable: () => socket.writable && !socket.readableEnded && monotonicMs() - usedAt < LONGEST_IDLE_MS,
     send(request, tell) {
+      if (socket.destroyed) {
+        tell(0, '');
+        return;
+      }
       done = tell;
       socket.write(request);
     },
