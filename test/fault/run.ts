@@ -30,6 +30,9 @@ const DATABASE_LOOK_MS = 100;
 const USERS_PER_APP = 4;
 /** Keys that are read back at the end. */
 const MOST_READ_BACK = 2000;
+/** How often a read at the end is tried, and the pause in between. */
+const READ_TRIES = 4;
+const READ_PAUSE_MS = 1000;
 
 const clock = systemClock;
 
@@ -204,6 +207,18 @@ async function readBack(
   await clock.sleep(STALENESS_MS);
   for (const [number, key] of writes.written().slice(-MOST_READ_BACK).entries()) {
     const node = running[number % running.length];
-    if (node !== undefined) writes.checkLast(key, node, await load.readKey(node, key));
+    if (node !== undefined) writes.checkLast(key, node, await readPatiently(() => load.readKey(node, key)));
+  }
+}
+
+/** Reads again after a refusal: on a busy machine a store may be late even when nothing breaks it. */
+async function readPatiently<T>(read: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await read();
+    } catch (error) {
+      if (tries === READ_TRIES) throw error;
+      await clock.sleep(READ_PAUSE_MS);
+    }
   }
 }
