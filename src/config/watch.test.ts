@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Clock } from '../base/clock.ts';
-import type { BridgeError } from '../base/errors.ts';
+import { BridgeError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { silentLog } from '../base/log.ts';
 import { checkConfig, loadConfig } from './load.ts';
@@ -268,12 +268,15 @@ describe('reload', () => {
     const { watch, faults } = start({
       watch: blind,
       onChange() {
-        if (broken) throw new Error('no room');
+        if (broken) throw new BridgeError('STORE_UNAVAILABLE', 'no room', { hint: 'make room' });
       },
     });
     writeFileSync(path, config('two'));
     expect(await watch.reload()).toBe('faulty');
-    expect((await faults.next()).message).toBe('the new configuration could not be applied: no room');
+    expect(await faults.next()).toMatchObject({
+      message: 'the new configuration could not be applied: no room',
+      hint: 'make room',
+    });
     broken = false;
     expect(await watch.reload()).toBe('changed');
   });

@@ -76,8 +76,12 @@ export function watchConfig(options: WatchOptions): ConfigWatch {
       await onChange(next.settings, next.warnings);
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause);
+      const hint = cause instanceof BridgeError ? cause.hint : undefined;
       onFault(
-        new BridgeError('CONFIG_INVALID', `the new configuration could not be applied: ${reason}`, { cause }),
+        new BridgeError('CONFIG_INVALID', `the new configuration could not be applied: ${reason}`, {
+          cause,
+          ...(hint !== undefined && { hint }),
+        }),
       );
       return 'faulty';
     }

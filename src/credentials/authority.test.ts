@@ -476,6 +476,10 @@ describe('tickets', () => {
       upstream: { errcode: 40243 },
     });
     expect(world.platform.counters(OA).ticket.calls).toBe(0);
+    // Who asks again and again for a ticket meanwhile makes no failure of any of it.
+    for (let again = 0; again < 3; again += 1)
+      await expect(world.clock.settled(node.authority.get(ticket))).rejects.toThrow('40243');
+    expect(node.events.map(({ type, ref }) => `${type} ${ref.kind}`)).toEqual(['failed access-token']);
   });
 
   test('a mini program has none', async () => {

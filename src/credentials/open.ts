@@ -23,6 +23,7 @@ import { createPursuer } from './pursuit.ts';
 import type { AuthorityEvent } from './refresh.ts';
 import { createSessionKeys } from './session-keys.ts';
 import { createUserSessions } from './sessions.ts';
+import { createUserExchange, type UserFailure } from './user-exchange.ts';
 import { createUserRows } from './user-rows.ts';
 import { createUserTokens } from './user-tokens.ts';
 import { createCredentialValues } from './values.ts';
@@ -43,6 +44,8 @@ export interface CredentialDeps {
   readonly keyFormat: KeyFormat;
   /** Told of every issue and report, for metrics. */
   readonly onEvent?: ((event: AuthorityEvent) => void) | undefined;
+  /** Told of every request for a user's credential that failed because of the app, for metrics. */
+  readonly onUserFailure?: ((failure: UserFailure) => void) | undefined;
 }
 
 /** Everything that is done with credentials, apart from renewing them in the background. */
@@ -72,7 +75,8 @@ export function createCredentials(deps: CredentialDeps): Credentials {
   });
   const callPlatform = createCallPlatform({ authority, exchange });
   const rows = createUserRows({ store, keyFormat, clock });
-  const userTokens = createUserTokens({ rows, exchange, pursue, flights, clock, log });
+  const userExchange = createUserExchange({ exchange, log, onFailure: deps.onUserFailure });
+  const userTokens = createUserTokens({ rows, exchange: userExchange, pursue, flights, clock, log });
   const sessionKeys = createSessionKeys({ rows, callPlatform, clock });
   const encryptKeys = createEncryptKeys({ rows, sessionKeys, pursue, flights, clock });
   return {
@@ -89,7 +93,7 @@ export function createCredentials(deps: CredentialDeps): Credentials {
       ephemeral: store.ephemeral,
       sessionKeys,
       userTokens,
-      exchange,
+      exchange: userExchange,
       pursue,
       flights,
     }),
@@ -115,6 +119,8 @@ export interface OpenOptions {
   /** Names this process among those that share the database, such as `host:pid`. */
   readonly instance: string;
   readonly onEvent?: ((event: AuthorityEvent) => void) | undefined;
+  /** Told of every request for a user's credential that failed because of the app, for metrics. */
+  readonly onUserFailure?: ((failure: UserFailure) => void) | undefined;
 }
 
 /** Credentials with the store under them. */
@@ -167,6 +173,7 @@ export async function openCredentials(options: OpenOptions): Promise<OpenCredent
       log,
       keyFormat,
       onEvent: options.onEvent,
+      onUserFailure: options.onUserFailure,
     });
   const credentials = follows ? followerCredentials() : createOwn();
   return {

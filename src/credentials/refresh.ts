@@ -152,7 +152,7 @@ export function createRefresh(deps: RefreshDeps): Obtain {
     } catch (error) {
       if (error instanceof LeaseLost) throw error;
       const failure = asBridgeError(error);
-      deps.onEvent?.({ type: 'failed', ref, errcode: failure.upstream?.errcode });
+      if (wasTried(error)) deps.onEvent?.({ type: 'failed', ref, errcode: failure.upstream?.errcode });
       if (!isVerdict(error) || (isOperators(demand) && failure.code === 'BUDGET_EXHAUSTED')) throw error;
       const { error: told, retryAt } = await failures.record(ref, failure);
       if (over?.row.background) {
@@ -300,6 +300,11 @@ const VERDICTS: ReadonlySet<ErrorCode> = new Set([
   'UPSTREAM_TIMEOUT',
   'UPSTREAM_UNREACHABLE',
 ]);
+
+/** Whether the platform was asked for it: a ticket that lacks its access token never gets so far. */
+function wasTried(error: unknown): boolean {
+  return error instanceof IssueRefused || asBridgeError(error).code !== 'CREDENTIAL_UNAVAILABLE';
+}
 
 /** Whether the platform, or its silence, decided this; a ticket's missing access token is kept under the token's own name. */
 function isVerdict(error: unknown): boolean {

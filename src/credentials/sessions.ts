@@ -4,11 +4,11 @@ import type { App, UpstreamRequest, UserGrant, UserTokenPlan } from '../platform
 import { platformOf } from '../platforms/platforms.ts';
 import type { EphemeralTable } from '../stores/store.ts';
 import type { Login, UserSessions } from './credentials.ts';
-import type { Exchange } from './exchange.ts';
 import { IssueRefused } from './failures.ts';
 import type { Flights } from './flights.ts';
 import type { Pursue } from './pursuit.ts';
 import { requireSession, type SessionKeys } from './session-keys.ts';
+import type { UserExchange } from './user-exchange.ts';
 import { requireUserTokens, type UserTokens } from './user-tokens.ts';
 
 /** How long the outcome of an exchanged code is remembered: no longer than codes live. */
@@ -24,7 +24,7 @@ export interface UserSessionDeps {
   readonly ephemeral: EphemeralTable;
   readonly sessionKeys: SessionKeys;
   readonly userTokens: UserTokens;
-  readonly exchange: Exchange;
+  readonly exchange: UserExchange;
   readonly pursue: Pursue;
   readonly flights: Flights;
 }
@@ -34,7 +34,7 @@ export function createUserSessions(deps: UserSessionDeps): UserSessions {
 
   /** Sends one request of a login; throws IssueRefused unless it went well. */
   async function granted(app: App, request: UpstreamRequest, mayProceed?: () => Promise<boolean>) {
-    const { answer, startedAt } = await exchange({ app, request, mayProceed, oneShot: true });
+    const { answer, startedAt } = await exchange(loginKind(app), { app, request, mayProceed, oneShot: true });
     if (!answer.ok) throw new IssueRefused(answer.refusal, { app, kind: loginKind(app) });
     return { body: answer.body, startedAt };
   }

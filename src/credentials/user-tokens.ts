@@ -5,12 +5,12 @@ import { Secret } from '../base/secret.ts';
 import type { App, UserGrant, UserTokenPlan } from '../platforms/platform.ts';
 import { platformOf } from '../platforms/platforms.ts';
 import type { CredentialRef, ValueObject, ValueReading } from './credentials.ts';
-import type { Exchange } from './exchange.ts';
 import { IssueRefused } from './failures.ts';
 import type { Flights } from './flights.ts';
 import { credentialName } from './keys.ts';
 import type { Lease } from './lease.ts';
 import type { Pursue } from './pursuit.ts';
+import type { UserExchange } from './user-exchange.ts';
 import type { UserRow, UserRows } from './user-rows.ts';
 
 /** Field in which uni-id keeps the end of the access token, in milliseconds since the Unix epoch. */
@@ -32,7 +32,7 @@ export interface UserTokens {
 /** What user tokens work with. */
 export interface UserTokenDeps {
   readonly rows: UserRows;
-  readonly exchange: Exchange;
+  readonly exchange: UserExchange;
   readonly pursue: Pursue;
   readonly flights: Flights;
   readonly clock: Clock;
@@ -94,7 +94,7 @@ export function createUserTokens({ rows, exchange, pursue, flights, clock, log }
     const before = await rows.readNow(ref);
     const refreshToken = before && refreshTokenIn(before.value);
     if (before === undefined || refreshToken === undefined) return { state: 'absent' };
-    const { answer, startedAt } = await exchange({
+    const { answer, startedAt } = await exchange(ref.kind, {
       app,
       request: plan.refresh(app, new Secret(refreshToken)),
       mayProceed: () => lease.confirm(),

@@ -102,6 +102,7 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
       log,
       instance,
       onEvent: event => metrics.onEvent(event),
+      onUserFailure: failure => metrics.onUserFailure(failure),
     });
     closers.push(() => credentials.close());
     const { store, sealer, upstream, authority, newHolder } = credentials;

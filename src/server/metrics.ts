@@ -5,6 +5,7 @@ import type { Clock } from '../base/clock.ts';
 import type { AppDirectory } from '../credentials/apps.ts';
 import type { AuthorityEvent } from '../credentials/authority.ts';
 import type { Authority } from '../credentials/credentials.ts';
+import type { UserFailure } from '../credentials/user-exchange.ts';
 import type { CallRecord } from '../gateway/record.ts';
 import type { Platform } from '../platforms/platform.ts';
 import type { Store } from '../stores/store.ts';
@@ -44,6 +45,8 @@ export interface Metrics {
   readonly onCall: (record: CallRecord) => void;
   /** Told of what the authority did. */
   readonly onEvent: (event: AuthorityEvent) => void;
+  /** Told of every request for a user's credential that failed because of the app. */
+  readonly onUserFailure: (failure: UserFailure) => void;
   /** The same authority, with the reports made to it counted. */
   counting(authority: Authority): Authority;
   /** Takes apps, callers and allow-list anew. */
@@ -145,6 +148,7 @@ export function createMetrics(deps: MetricsDeps): Metrics {
     onBegin: calls.onBegin,
     onCall: calls.onCall,
     onEvent: credentials.onEvent,
+    onUserFailure: credentials.onUserFailure,
     counting: credentials.counting,
     reload() {
       names = readNames(nameSources());

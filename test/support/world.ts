@@ -4,6 +4,7 @@ import { Secret } from '../../src/base/secret.ts';
 import type { KeyFormat } from '../../src/credentials/keys.ts';
 import { type Credentials, createCredentials } from '../../src/credentials/open.ts';
 import type { AuthorityEvent } from '../../src/credentials/refresh.ts';
+import type { UserFailure } from '../../src/credentials/user-exchange.ts';
 import type { App, UpstreamRequest } from '../../src/platforms/platform.ts';
 import { createUpstream, type Upstream } from '../../src/platforms/upstream.ts';
 import { type AccountOptions, type Simulator, startSimulator } from '../../src/simulator/index.ts';
@@ -22,6 +23,7 @@ export interface Node {
   readonly sessions: Credentials['sessions'];
   readonly log: KeptLog;
   readonly events: readonly AuthorityEvent[];
+  readonly userFailures: readonly UserFailure[];
   /** What this node sent to the platform, in order. */
   readonly sent: readonly UpstreamRequest[];
 }
@@ -116,6 +118,7 @@ export async function createWorld(accounts: readonly AccountOptions[] = ACCOUNTS
       const store = through(sealStore(opened, createSealer([sealKey])));
       const log = keptLog();
       const events: AuthorityEvent[] = [];
+      const userFailures: UserFailure[] = [];
       const sent: UpstreamRequest[] = [];
       const way = upstream();
       let holders = 0;
@@ -137,8 +140,9 @@ export async function createWorld(accounts: readonly AccountOptions[] = ACCOUNTS
         log,
         keyFormat,
         onEvent: event => events.push(event),
+        onUserFailure: failure => userFailures.push(failure),
       });
-      return { store, authority, values, sessions, log, events, sent };
+      return { store, authority, values, sessions, log, events, userFailures, sent };
     },
   };
   return world;

@@ -5,6 +5,7 @@ import type {
   RefusalReport,
   ReportOutcome,
 } from '../../credentials/credentials.ts';
+import type { UserFailure } from '../../credentials/user-exchange.ts';
 import type { CredentialKind, Platform } from '../../platforms/platform.ts';
 import { platformOf } from '../../platforms/platforms.ts';
 import type { Family, Sample } from './family.ts';
@@ -26,6 +27,7 @@ const REPORT_OUTCOMES: readonly (ReportOutcome['outcome'] | 'failed')[] = [
 /** Counts what the authority does. */
 export interface CredentialCounts {
   onEvent(event: AuthorityEvent): void;
+  onUserFailure(failure: UserFailure): void;
   /** The same authority, with the reports made to it counted. */
   counting(authority: Authority): Authority;
   rename(names: Names): void;
@@ -40,6 +42,8 @@ export function createCredentialCounts(initial: Names): CredentialCounts {
   );
 
   const earlyEnds = new Map<string, { app: string; kind: CredentialKind; count: number }>();
+
+  const userFailures = new Map<string, { app: string; kind: CredentialKind; class: string; count: number }>();
 
   const countReport = (by: RefusalReport['observedBy'], outcome: (typeof REPORT_OUTCOMES)[number]): void => {
     const entry = reports.get(`${by} ${outcome}`);
@@ -63,6 +67,13 @@ export function createCredentialCounts(initial: Names): CredentialCounts {
       entry.count += 1;
       issues.set(key, entry);
     },
+    onUserFailure({ app: { name }, kind, class: fault }) {
+      const app = names.apps.has(name) ? name : OTHER;
+      const key = `${app} ${kind} ${fault}`;
+      const failed = userFailures.get(key) ?? { app, kind, class: fault, count: 0 };
+      failed.count += 1;
+      userFailures.set(key, failed);
+    },
     counting: authority => ({
       ...authority,
       async report(ref, report) {
@@ -78,7 +89,7 @@ export function createCredentialCounts(initial: Names): CredentialCounts {
     }),
     rename(next) {
       names = next;
-      for (const counts of [issues, earlyEnds])
+      for (const counts of [issues, earlyEnds, userFailures])
         for (const [key, { app }] of counts) if (app !== OTHER && !names.apps.has(app)) counts.delete(key);
     },
     families: [
@@ -101,6 +112,17 @@ export function createCredentialCounts(initial: Names): CredentialCounts {
         samples: () =>
           [...earlyEnds.values()].map(({ app, kind, count }) => ({
             labels: { app, kind: kindLabel(kind) },
+            value: count,
+          })),
+      },
+      {
+        name: 'open_bridge_user_credential_failures_total',
+        help: 'Logins and refreshes of user tokens that failed because of the app or the platform, not of the user.',
+        type: 'counter',
+        labels: ['app', 'kind', 'class'],
+        samples: () =>
+          [...userFailures.values()].map(({ app, kind, class: fault, count }) => ({
+            labels: { app, kind: kindLabel(kind), class: fault },
             value: count,
           })),
       },
