@@ -10,7 +10,8 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
 
 /** A figure with so many decimals; a dash for none. */
 export function cell(value: number, digits: number): string {
-  return Number.isFinite(value) ? value.toFixed(digits) : '-';
+  // What rounds to nothing from below is no minus nothing.
+  return Number.isFinite(value) ? value.toFixed(digits).replace(/^-(?=[0.]+$)/, '') : '-';
 }
 
 /** A figure fit for JSON. */
