@@ -5,6 +5,7 @@ import { seededRandom } from '../../test/support/temporary.ts';
 import { appOf, createWorld, MP, type Node, OA, type World } from '../../test/support/world.ts';
 import { BridgeError } from '../base/errors.ts';
 import type { App } from '../platforms/platform.ts';
+import { foreignRow } from '../stores/foreign-row.ts';
 import { openSqliteStore } from '../stores/sqlite.ts';
 import type { Store } from '../stores/store.ts';
 import { type AppDirectory, createAppDirectory } from './apps.ts';
@@ -311,21 +312,9 @@ test('a row that uniCloud left behind is renewed before it ends, though nobody a
   const world = await createWorld();
   const { clock, platform } = world;
   const node = await world.node();
-  const row = { value: '{"access_token":"from-unicloud"}', expiresAt: clock.now() + HOUR };
+  const value = '{"access_token":"from-unicloud"}';
   await node.store.credentials.commit(
-    {
-      ...row,
-      id: `uni-id:weixin-mp:${MP}:access-token`,
-      platform: undefined,
-      appid: undefined,
-      kind: undefined,
-      epoch: 0,
-      issuedAt: undefined,
-      renewAt: undefined,
-      background: false,
-      fingerprint: undefined,
-      previous: undefined,
-    },
+    foreignRow(`uni-id:weixin-mp:${MP}:access-token`, value, clock.now() + HOUR),
     0,
   );
   const { round } = renewalOf(world, node, createAppDirectory([appOf(MP)]));

@@ -10,6 +10,7 @@ import { seededRandom, temporaryFolder } from '../../test/support/temporary.ts';
 import { type Clock, systemClock } from '../base/clock.ts';
 import { BridgeError } from '../base/errors.ts';
 import { Secret } from '../base/secret.ts';
+import { foreignRow } from './foreign-row.ts';
 import { sampleSeals } from './seal-sample.ts';
 import { createSealer, newSealKey, sealStore } from './sealing.ts';
 import { MIGRATIONS } from './sql/migrations.ts';
@@ -94,20 +95,8 @@ test('rows that uniCloud wrote are read, passed over by renewal, and replaced', 
   insert.run('uni-id:weixin-mp:wx01:oABC:session-key', '{"session_key":"K"}', -1);
   insert.run('uni-id:__UNI__X:weixin-mp:code:0a1:secure-network-cache', '{"openid":"o"}', 1_772_000_000_000);
   const store = await opened(path);
-  expect(await store.credentials.get(row.id)).toEqual({
-    id: row.id,
-    value: '{"access_token":"T"}',
-    expiresAt: 1_772_000_000_000,
-    platform: undefined,
-    appid: undefined,
-    kind: undefined,
-    epoch: 0,
-    issuedAt: undefined,
-    renewAt: undefined,
-    background: false,
-    fingerprint: undefined,
-    previous: undefined,
-  });
+  const expected = foreignRow(row.id, '{"access_token":"T"}', 1_772_000_000_000);
+  expect(await store.credentials.get(row.id)).toEqual(expected);
   expect((await store.credentials.get('uni-id:weixin-mp:wx01:oABC:session-key'))?.expiresAt).toBe(
     Number.POSITIVE_INFINITY,
   );

@@ -1,12 +1,17 @@
 import { execFile } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { Secret } from '../../src/base/secret.ts';
 import type { RedisSettings } from '../../src/stores/redis/settings.ts';
-import { makeCertificate } from '../bench/certificate.ts';
-import { describeOnRedis, eventually, type RedisServer, sparePort } from '../support/redis-server.ts';
+import {
+  describeOnRedis,
+  eventually,
+  type RedisServer,
+  sparePort,
+  tlsRedisOptions,
+} from '../support/redis-server.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 import { type RedisNode, redisServer, redisWorld, tokenRow } from './redis.fixture.ts';
 
@@ -45,18 +50,8 @@ async function hears(writer: RedisNode, reader: RedisNode): Promise<void> {
 
 await describeOnRedis('what Redis is made of', () => {
   test('TLS with an authority of one’s own; without it nothing is sent', async () => {
-    const files = await makeCertificate(temporaryFolder());
-    const ca = readFileSync(files.certificate, 'utf8');
-    const port = await sparePort();
-    const server = await redisServer({
-      port,
-      urlOf: () => `rediss://${HOST}:${port}`,
-      clientTls: { ca },
-      options: [
-        ...['--port', '0', '--tls-port', String(port), '--tls-auth-clients', 'no'],
-        ...['--tls-cert-file', files.certificate, '--tls-key-file', files.key],
-      ],
-    });
+    const { ca, ...options } = await tlsRedisOptions();
+    const server = await redisServer(options);
     const url = new Secret(server.url);
     const world = redisWorld();
     const nodes = [

@@ -1,12 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createClient } from '@redis/client';
 import { describe, test } from 'vitest';
+import { makeCertificate } from '../bench/certificate.ts';
+import { temporaryFolder } from './temporary.ts';
 
 /** A Redis of a test's own, which it may stop, freeze, fill and empty. */
 export interface RedisServer {
@@ -46,6 +48,23 @@ export async function sparePort(): Promise<number> {
   server.close();
   await once(server, 'close');
   return port;
+}
+
+/** A Redis server that is reached over TLS alone, under an authority made for it. */
+export async function tlsRedisOptions(): Promise<RedisServerOptions & { readonly ca: string }> {
+  const { certificate, key } = await makeCertificate(temporaryFolder());
+  const ca = readFileSync(certificate, 'utf8');
+  const port = await sparePort();
+  return {
+    ca,
+    port,
+    urlOf: () => `rediss://127.0.0.1:${port}`,
+    clientTls: { ca },
+    options: [
+      ...['--port', '0', '--tls-port', String(port), '--tls-auth-clients', 'no'],
+      ...['--tls-cert-file', certificate, '--tls-key-file', key],
+    ],
+  };
 }
 
 /** Starts a Redis server on a spare port of loopback, in a folder of its own. */

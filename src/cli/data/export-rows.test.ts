@@ -2,6 +2,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { manualClock } from '../../../test/support/manual-clock.ts';
 import { seededRandom } from '../../../test/support/temporary.ts';
 import { Secret } from '../../base/secret.ts';
+import { foreignRow } from '../../stores/foreign-row.ts';
 import { createSealer, newSealKey, sealStore } from '../../stores/sealing.ts';
 import { openSqliteStore } from '../../stores/sqlite.ts';
 import type { CredentialRow, CredentialTable } from '../../stores/store.ts';
@@ -9,18 +10,7 @@ import { exportRows } from './export-rows.ts';
 import { readRow } from './row-text.ts';
 
 const foreign = (id: string, change: Partial<CredentialRow> = {}): CredentialRow => ({
-  id,
-  value: '{"session_key":"canary-session-key"}',
-  expiresAt: Number.POSITIVE_INFINITY,
-  platform: undefined,
-  appid: undefined,
-  kind: undefined,
-  epoch: 0,
-  issuedAt: undefined,
-  renewAt: undefined,
-  background: false,
-  fingerprint: undefined,
-  previous: undefined,
+  ...foreignRow(id, '{"session_key":"canary-session-key"}', Number.POSITIVE_INFINITY),
   ...change,
 });
 

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { Secret } from '../../base/secret.ts';
+import { foreignRow } from '../../stores/foreign-row.ts';
 import { createSealer, newSealKey } from '../../stores/sealing.ts';
 import type { CredentialRow } from '../../stores/store.ts';
 import { readRow, rowText } from './row-text.ts';
@@ -9,20 +10,7 @@ const NEVER = Number.POSITIVE_INFINITY;
 const END = Date.parse('2026-11-21T05:00:00Z');
 const VALUE = '{"session_key":"canary-session-key"}';
 
-const foreign: CredentialRow = {
-  id: 'uni-id:weixin-mp:wx01:oABC:session-key',
-  value: VALUE,
-  expiresAt: END,
-  platform: undefined,
-  appid: undefined,
-  kind: undefined,
-  epoch: 0,
-  issuedAt: undefined,
-  renewAt: undefined,
-  background: false,
-  fingerprint: undefined,
-  previous: undefined,
-};
+const foreign = foreignRow('uni-id:weixin-mp:wx01:oABC:session-key', VALUE, END);
 
 const ours: CredentialRow = {
   ...foreign,

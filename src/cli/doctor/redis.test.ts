@@ -1,7 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { makeCertificate } from '../../../test/bench/certificate.ts';
 import {
   describeOnRedis,
   eventually,
@@ -9,8 +7,8 @@ import {
   type RedisServerOptions,
   sparePort,
   startRedisServer,
+  tlsRedisOptions,
 } from '../../../test/support/redis-server.ts';
-import { temporaryFolder } from '../../../test/support/temporary.ts';
 import { newSealKey } from '../../stores/sealing.ts';
 import type { Finding } from './check.ts';
 import { type Findings, startPatient } from './doctor.fixture.ts';
@@ -202,18 +200,8 @@ await describeOnRedis('doctor at a Redis', () => {
   }, 60_000);
 
   test('over TLS, with an authority that is trusted or not', async () => {
-    const files = await makeCertificate(temporaryFolder());
-    const ca = readFileSync(files.certificate, 'utf8');
-    const port = await sparePort();
-    const server = await redisServer({
-      port,
-      urlOf: () => `rediss://${HOST}:${port}`,
-      clientTls: { ca },
-      options: [
-        ...['--port', '0', '--tls-port', String(port), '--tls-auth-clients', 'no'],
-        ...['--tls-cert-file', files.certificate, '--tls-key-file', files.key],
-      ],
-    });
+    const { ca, ...options } = await tlsRedisOptions();
+    const server = await redisServer(options);
     expect(await look({ url: server.url, tls: { ca } })).toMatchObject({
       status: 'ok',
       found: expect.stringContaining('TLS'),
@@ -222,7 +210,7 @@ await describeOnRedis('doctor at a Redis', () => {
       status: 'fail',
       advice: expect.stringContaining('"ca" is what to trust'),
     });
-    expect(await look(`redis://${HOST}:${port}`)).toMatchObject({ status: 'fail' });
+    expect(await look(`redis://${HOST}:${server.port}`)).toMatchObject({ status: 'fail' });
   });
 
   test('that hangs: it is not waited for long', async () => {

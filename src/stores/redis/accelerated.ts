@@ -3,6 +3,7 @@ import { BridgeError } from '../../base/errors.ts';
 import { jsonObjectIn } from '../../base/json-object.ts';
 import type { Log } from '../../base/log.ts';
 import { afterWrites } from '../changes.ts';
+import { foreignRow } from '../foreign-row.ts';
 import type { Accelerator, CredentialRow, CredentialTable, Store } from '../store.ts';
 import type { Copies, Found } from './copies.ts';
 import { COPY_LIFE_MS, type CopyCodec, isSameWriting } from './copy.ts';
@@ -74,7 +75,7 @@ export function acceleratedStore(store: Store, options: AcceleratedOptions): Sto
     const row = await credentials.get(id);
     // Nobody waits for the copy of what he has.
     if (claim !== undefined) void fill(id, claim, row);
-    return row ?? foreignRow(id, outcome.value);
+    return row ?? rowOfUniCloud(id, outcome.value);
   }
 
   function rowIn({ copy }: Found, id: string): CredentialRow | undefined {
@@ -84,22 +85,10 @@ export function acceleratedStore(store: Store, options: AcceleratedOptions): Sto
   }
 
   /** What uniCloud wrote into Redis itself, where the database has nothing. */
-  function foreignRow(id: string, { foreign }: Found): CredentialRow | undefined {
+  function rowOfUniCloud(id: string, { foreign }: Found): CredentialRow | undefined {
     if (foreign === undefined || jsonObjectIn(foreign.value) === undefined) return undefined;
-    return {
-      id,
-      value: foreign.value,
-      expiresAt: foreign.lifeMs === undefined ? Number.POSITIVE_INFINITY : clock.now() + foreign.lifeMs,
-      platform: undefined,
-      appid: undefined,
-      kind: undefined,
-      epoch: 0,
-      issuedAt: undefined,
-      renewAt: undefined,
-      background: false,
-      fingerprint: undefined,
-      previous: undefined,
-    };
+    const { value, lifeMs } = foreign;
+    return foreignRow(id, value, lifeMs === undefined ? Number.POSITIVE_INFINITY : clock.now() + lifeMs);
   }
 
   /** A claim that was left; undefined when another is bringing a copy, or there is no room for one. */
