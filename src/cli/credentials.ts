@@ -1,6 +1,11 @@
 import { Command } from 'commander';
 import type { z } from 'zod';
-import { type CredentialStatusBody, type credentialSelector, KIND_NAMES } from '../contract/credentials.ts';
+import {
+  type CredentialStatusBody,
+  type credentialSelector,
+  KIND_NAMES,
+  type RotationBody,
+} from '../contract/credentials.ts';
 import { type CliContext, print } from './context.ts';
 import { clientFor, type RemoteOptions, remote } from './remote.ts';
 
@@ -27,10 +32,17 @@ export function credentialsCommand(context: CliContext): Command {
   ).action(async (app: string, options: RemoteOptions & { readonly kind: string }) => {
     const kind = options.kind as z.input<typeof credentialSelector>['kind'];
     const answer = await clientFor(context, options).rotateCredential({ appid: app, kind });
-    print(context, options.json, answer, () => describe(answer));
+    print(context, options.json, answer, () => [...describe(answer), ...REMARKS[answer.outcome]]);
   });
   return credentials;
 }
+
+/** What there is to say of a rotation beside what is held now. */
+const REMARKS: Readonly<Record<RotationBody['outcome'], readonly string[]>> = {
+  replaced: [],
+  already: ['  another process had just replaced it; nothing more was asked for'],
+  kept: ['  the platform gave the same value again: it was not replaced, and is still good'],
+};
 
 function describe(status: CredentialStatusBody): string[] {
   const head = `${status.app} (${status.appid}) ${status.kind}`;

@@ -65,6 +65,19 @@ export const credentialSelector = z
   })
   .meta({ id: 'CredentialSelector' });
 
+/** What came of replacing a credential by hand, and what is held now. */
+export const rotation = credentialStatus
+  .extend({
+    outcome: z
+      .enum(['replaced', 'already', 'kept'])
+      .describe(
+        'replaced: a new value came; already: another process had just replaced it; kept: the platform gave the same value again',
+      ),
+  })
+  .meta({ id: 'Rotation' });
+
+export type RotationBody = z.infer<typeof rotation>;
+
 /** A caller's word that the platform refused a credential. */
 export const refusalReport = credentialSelector
   .extend({

@@ -11,13 +11,7 @@ import {
   usageList,
   usageQuery,
 } from './calls.ts';
-import {
-  credentialList,
-  credentialSelector,
-  credentialStatus,
-  refusalReport,
-  reportOutcome,
-} from './credentials.ts';
+import { credentialList, credentialSelector, refusalReport, reportOutcome, rotation } from './credentials.ts';
 import { liveness, readiness } from './health.ts';
 import { cardChoice, cardEntry, cardsToChoose, cardToAdd, pageSignature, pageToSign } from './js-sdk.ts';
 import { drillOptions, drillRequest, drillSelector, leakDrill } from './leak-drill.ts';
@@ -176,7 +170,7 @@ export const ROUTES = {
     summary: "Replaces a credential now, from the operator's share of the platform's budget",
     access: { scope: 'operate' },
     body: credentialSelector,
-    answer: credentialStatus,
+    answer: rotation,
   },
   startLeakDrill: {
     method: 'POST',

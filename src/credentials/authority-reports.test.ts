@@ -132,7 +132,7 @@ describe('a report that asks for nothing', () => {
   test('learns of the renewal of another process at once', async () => {
     const { world, clock, platform, node, first } = await started();
     const other = await world.node();
-    const next = await clock.settled(other.authority.rotate(ref));
+    const { credential: next } = await clock.settled(other.authority.rotate(ref));
     const outcome = await report(world, node, ref, refused(first.value.fingerprint));
     expect(outcome).toMatchObject({ outcome: 'superseded' });
     expect(outcome.credential.value.reveal()).toBe(next.value.reveal());
@@ -245,7 +245,7 @@ describe('a token that the platform calls current', () => {
     for (let turn = 0; turn < 10; turn += 1) {
       await clock.advance(31 * SECOND);
       const before = await clock.settled(node.authority.get(ref));
-      const after = await clock.settled(node.authority.rotate(ref));
+      const { credential: after } = await clock.settled(node.authority.rotate(ref));
       expect(after.value.reveal()).not.toBe(before.value.reveal());
     }
     expect(forced()).toBe(20);
@@ -268,7 +268,7 @@ describe('a token that the platform calls current', () => {
 describe('an operator', () => {
   test('rotates a stable token by force', async () => {
     const { clock, platform, node, first } = await started();
-    const second = await clock.settled(node.authority.rotate(ref));
+    const { credential: second } = await clock.settled(node.authority.rotate(ref));
     expect(second.value.reveal()).toBe(platform.state.token(MP, 'stable'));
     expect(platform.state.verdict(first.value.reveal())).toBe(40001);
     expect(platform.counters(MP).stable).toEqual({ calls: 2, issued: 2, forced: 1 });
@@ -276,14 +276,33 @@ describe('an operator', () => {
 
   test('rotates a classic token by an ordinary issue', async () => {
     const { clock, platform, node } = await started(classic);
-    const second = await clock.settled(node.authority.rotate(classic));
+    const { credential: second } = await clock.settled(node.authority.rotate(classic));
     expect(second.value.reveal()).toBe(platform.state.token(MP, 'classic'));
     expect(platform.counters(MP).classic).toEqual({ calls: 2, issued: 2 });
   });
 
+  test('is told whether a new value came or the same again', async () => {
+    const { clock, platform, node } = await started();
+    expect(await clock.settled(node.authority.rotate(ref))).toMatchObject({ outcome: 'replaced' });
+    const ticket: CredentialRef = { app: appOf(OA), kind: 'ticket' };
+    const { value } = await clock.settled(node.authority.get(ticket));
+    const body = JSON.stringify({ errcode: 0, errmsg: 'ok', ticket: value.reveal(), expires_in: 7200 });
+    const again = { kind: 'status', status: 200, path: '/cgi-bin/ticket/getticket', body } as const;
+    platform.faults.add({ ...again, contentType: 'application/json' });
+    expect(await clock.settled(node.authority.rotate(ticket))).toMatchObject({ outcome: 'kept' });
+  });
+
+  test('is told when another process was just first', async () => {
+    const { world, clock, node } = await started();
+    const other = await world.node();
+    const rotations = [node, other].map(each => each.authority.rotate(ref));
+    const outcomes = (await clock.settled(Promise.all(rotations))).map(({ outcome }) => outcome);
+    expect(outcomes.toSorted()).toEqual(['already', 'replaced']);
+  });
+
   test('must leave 30 s between two rotations, and is told how long', async () => {
     const { clock, platform, node } = await started();
-    const second = await clock.settled(node.authority.rotate(ref));
+    const { credential: second } = await clock.settled(node.authority.rotate(ref));
     await clock.advance(10 * SECOND);
     await expect(clock.settled(node.authority.rotate(ref))).rejects.toMatchObject({
       code: 'BUDGET_EXHAUSTED',
@@ -300,7 +319,7 @@ describe('an operator', () => {
     const gets = Array.from({ length: 50 }, () => other.authority.get(ref));
     const [one, two] = await clock.settled(rotating);
     await clock.settled(Promise.all(gets));
-    expect(one.value.reveal()).toBe(two.value.reveal());
+    expect(one.credential.value.reveal()).toBe(two.credential.value.reveal());
     expect(platform.counters(MP).stable).toEqual({ calls: 2, issued: 2, forced: 1 });
   });
 
@@ -309,7 +328,9 @@ describe('an operator', () => {
     const { clock, platform } = world;
     const node = await world.node();
     const oa: CredentialRef = { app: appOf(OA), kind: 'ticket' };
-    await expect(clock.settled(node.authority.rotate(oa))).resolves.toMatchObject({ epoch: 1 });
+    await expect(clock.settled(node.authority.rotate(oa))).resolves.toMatchObject({
+      credential: { epoch: 1 },
+    });
     await clock.settled(node.authority.get(ref));
     platform.setAccount(MP, { frozenSecret: true });
     await expect(clock.settled(node.authority.rotate(ref))).rejects.toMatchObject({
@@ -317,7 +338,9 @@ describe('an operator', () => {
     });
     platform.setAccount(MP, { frozenSecret: false });
     await clock.advance(31 * SECOND);
-    await expect(clock.settled(node.authority.rotate(ref))).resolves.toMatchObject({ epoch: 2 });
+    await expect(clock.settled(node.authority.rotate(ref))).resolves.toMatchObject({
+      credential: { epoch: 2 },
+    });
     expect((await node.authority.status(ref)).failure).toBeUndefined();
   });
 });
@@ -332,6 +355,8 @@ test('a classic app spends 1900 issues a day itself, and the rest for an operato
     message: expect.stringContaining('1900 of 2000 used this day'),
   });
   expect(platform.counters(MP).classic.calls).toBe(1);
-  await expect(clock.settled(node.authority.rotate(classic))).resolves.toMatchObject({ epoch: 2 });
+  await expect(clock.settled(node.authority.rotate(classic))).resolves.toMatchObject({
+    credential: { epoch: 2 },
+  });
   expect(platform.counters(MP).classic.calls).toBe(2);
 });

@@ -251,7 +251,7 @@ describe('several processes', () => {
     const { clock } = world;
     const old = await clock.settled(a.authority.get(stable));
     await b.authority.get(stable);
-    const next = await clock.settled(a.authority.rotate(stable));
+    const { credential: next } = await clock.settled(a.authority.rotate(stable));
     expect(next.value.reveal()).not.toBe(old.value.reveal());
     await clock.advance(SECOND);
     expect((await b.authority.get(stable)).value.reveal()).toBe(next.value.reveal());
@@ -547,7 +547,7 @@ describe('a clock set back by an hour', () => {
     await clock.settled(a.authority.get(stable));
     await b.authority.get(stable);
     clock.jump(-HOUR);
-    const next = await clock.settled(a.authority.rotate(stable));
+    const { credential: next } = await clock.settled(a.authority.rotate(stable));
     await clock.advance(SECOND);
     expect((await b.authority.get(stable)).value.reveal()).toBe(next.value.reveal());
   });

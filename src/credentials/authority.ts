@@ -185,11 +185,15 @@ export function createAuthority(deps: AuthorityDeps): Authority & {
     async rotate(ref) {
       if (isPushed(ref)) throw pushedIn(ref);
       const held = await memory.read(ref);
+      const fingerprint = held?.credential.value.fingerprint;
       const demand: Demand =
-        held === undefined
+        fingerprint === undefined
           ? { type: 'usable', by: 'operator' }
-          : { type: 'replace', fingerprint: held.credential.value.fingerprint, by: 'operator' };
-      return (await obtain(ref, demand)).held.credential;
+          : { type: 'replace', fingerprint, by: 'operator' };
+      const { issued, held: next } = await obtain(ref, demand);
+      const { credential } = next;
+      const isSame = credential.value.fingerprint === fingerprint;
+      return { credential, outcome: issued ? 'replaced' : isSame ? 'kept' : 'already' };
     },
 
     async renew(ref) {

@@ -49,6 +49,17 @@ export interface ReportOutcome {
   readonly reason: string | undefined;
 }
 
+/** What came of an operator's renewal. */
+export interface Rotation {
+  /** What is held now. */
+  readonly credential: Credential;
+  /**
+   * `replaced`: by this asking. `already`: another process had just replaced it. `kept`: the platform gave
+   * the same value again, as it does where it cannot be forced.
+   */
+  readonly outcome: 'replaced' | 'already' | 'kept';
+}
+
 /** The last failure to issue a credential, shared by all processes. */
 export type IssueFailure = Omit<FailureRow, 'id' | 'identity'>;
 
@@ -90,7 +101,7 @@ export interface Authority {
   /** Replaces a refused credential by compare-and-set on its fingerprint, with at most one issue. */
   report(ref: CredentialRef, report: RefusalReport): Promise<ReportOutcome>;
   /** An operator's renewal now: forced where the platform can, from the operator's share of the budget. */
-  rotate(ref: CredentialRef): Promise<Credential>;
+  rotate(ref: CredentialRef): Promise<Rotation>;
   /** Renews when due; used by the background renewal. Never throws for a platform failure. */
   renew(ref: CredentialRef): Promise<'renewed' | 'fresh' | 'failed'>;
   /** Issues it if there is none and puts it under background renewal. Never throws for a platform failure. */

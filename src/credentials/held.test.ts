@@ -33,7 +33,7 @@ test('what another process renewed is held no longer than a second', async () =>
   const { world, node, credential } = await worldWithToken();
   const other = await world.node();
   await world.clock.settled(node.authority.get(ref));
-  const renewed = await world.clock.settled(other.authority.rotate(ref));
+  const { credential: renewed } = await world.clock.settled(other.authority.rotate(ref));
   world.clock.jump(1000);
   expect(node.authority.held(ref)).toBeUndefined();
   await world.clock.settled(node.authority.get(ref));

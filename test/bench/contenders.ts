@@ -1,8 +1,9 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { freePort } from '../support/free-port.ts';
 import type { Leg, Peer } from './peers/peer.ts';
 import type { Processes, Running } from './processes.ts';
-import { freePort, untilAnswers } from './processes.ts';
+import { untilAnswers } from './processes.ts';
 import { HEADERS, SMALL_GET, withToken } from './traffic.ts';
 import type { Upstream } from './upstream/upstream.ts';
 

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import { systemClock } from '../../src/base/clock.ts';
 import { Secret } from '../../src/base/secret.ts';
-import { describeOnRedis, eventually, sparePort } from '../support/redis-server.ts';
+import { freePort } from '../support/free-port.ts';
+import { describeOnRedis, eventually } from '../support/redis-server.ts';
 import { type RedisNode, redisServer, redisWorld, single, tokenRow } from './redis.fixture.ts';
 
 const ID = 'uni-id:weixin-mp:wx1:access-token';
@@ -40,7 +41,7 @@ function movedClock() {
 
 await describeOnRedis('a Redis that fails', () => {
   test('down at the start: nobody waits, and it is used once it is there', async () => {
-    const port = await sparePort();
+    const port = await freePort();
     const node = await redisWorld().node(
       { kind: 'single', url: new Secret(`redis://user:canary-password@127.0.0.1:${port}`) },
       { wait: false },
@@ -216,7 +217,7 @@ await describeOnRedis('a Redis that fails', () => {
     await node.store.credentials.commit(tokenRow(ID, 1), 0);
     await untilHit(node);
     await server.command('CONFIG', 'SET', 'replica-serve-stale-data', 'yes');
-    await server.command('REPLICAOF', '127.0.0.1', String(await sparePort()));
+    await server.command('REPLICAOF', '127.0.0.1', String(await freePort()));
     await node.store.credentials.commit(tokenRow(ID, 2), 1);
     expect(node.store.accelerator?.state()).toMatchObject({ ok: false });
     expect((await node.peek(ID))?.epoch).toBe(2);

@@ -5,13 +5,8 @@ import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { Secret } from '../../src/base/secret.ts';
 import type { RedisSettings } from '../../src/stores/redis/settings.ts';
-import {
-  describeOnRedis,
-  eventually,
-  type RedisServer,
-  sparePort,
-  tlsRedisOptions,
-} from '../support/redis-server.ts';
+import { freePort } from '../support/free-port.ts';
+import { describeOnRedis, eventually, type RedisServer, tlsRedisOptions } from '../support/redis-server.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 import { type RedisNode, redisServer, redisWorld, tokenRow } from './redis.fixture.ts';
 
@@ -68,7 +63,7 @@ await describeOnRedis('what Redis is made of', () => {
   });
 
   test('a cluster of three nodes, with a password, one of which dies and comes back', async () => {
-    const ports = [await sparePort(), await sparePort(), await sparePort()];
+    const ports = [await freePort(), await freePort(), await freePort()];
     const servers: RedisServer[] = [];
     for (const port of ports)
       servers.push(
@@ -77,7 +72,7 @@ await describeOnRedis('what Redis is made of', () => {
           urlOf: () => `redis://:${PASSWORD}@${HOST}:${port}`,
           options: [
             ...['--cluster-enabled', 'yes', '--cluster-node-timeout', '1000', '--requirepass', PASSWORD],
-            ...['--cluster-port', String(await sparePort()), '--cluster-require-full-coverage', 'no'],
+            ...['--cluster-port', String(await freePort()), '--cluster-require-full-coverage', 'no'],
           ],
         }),
       );
@@ -128,7 +123,7 @@ await describeOnRedis('what Redis is made of', () => {
     await eventually(async () =>
       String(await replica.command('INFO', 'replication')).includes('master_link_status:up'),
     );
-    const sentinelPort = await sparePort();
+    const sentinelPort = await freePort();
     const sentinelFile = join(temporaryFolder(), 'sentinel.conf');
     writeFileSync(
       sentinelFile,

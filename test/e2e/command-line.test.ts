@@ -176,7 +176,9 @@ describe('other commands', () => {
       .poll(async () => (await finish('credentials', 'list', '--url', url)).out, { timeout: 10_000 })
       .toMatch(/shop .* epoch 1/);
     const rotated = await finish('credentials', 'rotate', 'shop', '--url', url, '--json');
-    expect(JSON.parse(rotated.out)).toMatchObject({ app: 'shop', epoch: 2, failure: null });
+    expect(JSON.parse(rotated.out)).toMatchObject({
+      ...{ app: 'shop', epoch: 2, failure: null, outcome: 'replaced' },
+    });
     const gone = await finish('credentials', 'list', '--url', 'http://127.0.0.1:9');
     expect(gone).toMatchObject({ code: 1, err: expect.stringContaining('is it running there?') });
   }, 30_000);

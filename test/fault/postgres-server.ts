@@ -3,8 +3,8 @@ import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync } from 'node:f
 import { delimiter, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client } from 'pg';
+import { freePort } from '../support/free-port.ts';
 import { type Child, helperUser, startChild } from './child.ts';
-import { freePort } from './free-port.ts';
 
 const DEBIAN = '/usr/lib/postgresql';
 /** Longest start of the server, recovery after an immediate stop included. */

@@ -1,10 +1,10 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { join } from 'node:path';
+import { freePort } from '../support/free-port.ts';
 import { works } from '../support/namespace.ts';
 import { openWire } from '../support/wire.ts';
 import { type Child, startChild } from './child.ts';
-import { freePort } from './free-port.ts';
 import type { Injections, World } from './injection.ts';
 
 /** A Redis that the run may break. */

@@ -1,13 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createClient } from '@redis/client';
 import { describe, test } from 'vitest';
 import { makeCertificate } from '../bench/certificate.ts';
+import { freePort } from './free-port.ts';
 import { temporaryFolder } from './temporary.ts';
 
 /** A Redis of a test's own, which it may stop, freeze, fill and empty. */
@@ -40,21 +40,11 @@ export interface RedisServerOptions {
 const BINARY = 'redis-server';
 const START_MS = 10_000;
 
-/** A port on loopback that nobody listens on just now. */
-export async function sparePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
-
 /** A Redis server that is reached over TLS alone, under an authority made for it. */
 export async function tlsRedisOptions(): Promise<RedisServerOptions & { readonly ca: string }> {
   const { certificate, key } = await makeCertificate(temporaryFolder());
   const ca = readFileSync(certificate, 'utf8');
-  const port = await sparePort();
+  const port = await freePort();
   return {
     ca,
     port,
@@ -69,7 +59,7 @@ export async function tlsRedisOptions(): Promise<RedisServerOptions & { readonly
 
 /** Starts a Redis server on a spare port of loopback, in a folder of its own. */
 export async function startRedisServer(how: RedisServerOptions = {}): Promise<RedisServer> {
-  const port = how.port ?? (await sparePort());
+  const port = how.port ?? (await freePort());
   const folder = mkdtempSync(join(tmpdir(), 'open-bridge-redis-'));
   const url = how.urlOf?.(port) ?? `redis://127.0.0.1:${port}`;
   let child: ChildProcess | undefined;

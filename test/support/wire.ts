@@ -1,6 +1,7 @@
 import { once } from 'node:events';
-import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { connect, createServer, type Server, type Socket } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
+import { freePort } from './free-port.ts';
 
 /** A TCP path to a server that a test can break in all the ways that networks do. */
 export interface Wire {
@@ -25,10 +26,11 @@ export async function openWire(target: { readonly host: string; readonly port: n
   const sockets = new Set<Socket>();
   let isMute = false;
   let connections = 0;
-  let server = await listen(0);
-  const { port } = server.address() as AddressInfo;
+  // It is given up and taken again, and must be free then too.
+  const port = await freePort();
+  let server = await listen();
 
-  async function listen(on: number): Promise<Server> {
+  async function listen(): Promise<Server> {
     const listening = createServer(near => {
       connections += 1;
       const far = connect(target.port, target.host);
@@ -46,7 +48,7 @@ export async function openWire(target: { readonly host: string; readonly port: n
         if (!isMute) near.write(chunk);
       });
     });
-    listening.listen(on, '127.0.0.1');
+    listening.listen(port, '127.0.0.1');
     await once(listening, 'listening');
     return listening;
   }
@@ -73,7 +75,7 @@ export async function openWire(target: { readonly host: string; readonly port: n
     },
     async mend() {
       isMute = false;
-      if (!server.listening) server = await listen(port);
+      if (!server.listening) server = await listen();
     },
     cut,
     async closed() {

@@ -1,4 +1,3 @@
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { expect, onTestFinished } from 'vitest';
 import {
@@ -9,6 +8,7 @@ import {
   temporaryFolder,
   writeConfig,
 } from '../../../test/support/bridge.ts';
+import { freePort } from '../../../test/support/free-port.ts';
 import { seededRandom } from '../../../test/support/temporary.ts';
 import { type Clock, systemClock } from '../../base/clock.ts';
 import { type Simulator, startSimulator } from '../../simulator/index.ts';
@@ -121,18 +121,6 @@ export function appEntry(account: typeof SHOP | typeof NEWS, change: Record<stri
     secret: account.secret,
     ...change,
   };
-}
-
-/** A port that was free a moment ago. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
-    });
-  });
 }
 
 /** A running bridge with the doctor beside it. */

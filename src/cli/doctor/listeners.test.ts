@@ -1,6 +1,7 @@
 import { createServer } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { freePort, startPatient } from './doctor.fixture.ts';
+import { freePort } from '../../../test/support/free-port.ts';
+import { startPatient } from './doctor.fixture.ts';
 
 const OFFLINE = { offline: true };
 

@@ -4,8 +4,9 @@ import { createServer as createHttpServer } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo, Server } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { freePort } from '../../../test/support/free-port.ts';
 import { createCertificate } from '../../gateway/tls/certificate.ts';
-import { freePort, lookupAt, OTHER_APPS, startPatient } from './doctor.fixture.ts';
+import { lookupAt, OTHER_APPS, startPatient } from './doctor.fixture.ts';
 import { isInternal } from './reach.ts';
 import { systemWire } from './wire.ts';
 

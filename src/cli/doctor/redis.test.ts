@@ -1,11 +1,11 @@
 import { createServer } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { freePort } from '../../../test/support/free-port.ts';
 import {
   describeOnRedis,
   eventually,
   type RedisServer,
   type RedisServerOptions,
-  sparePort,
   startRedisServer,
   tlsRedisOptions,
 } from '../../../test/support/redis-server.ts';
@@ -47,7 +47,7 @@ async function impostor(says: string): Promise<string> {
     socket.on('error', () => {});
     socket.on('data', () => socket.write(says));
   });
-  const port = await sparePort();
+  const port = await freePort();
   await new Promise<void>(resolve => server.listen(port, HOST, resolve));
   closing.push(() => server.close());
   return `redis://user:${PASSWORD}@${HOST}:${port}`;
@@ -59,12 +59,12 @@ describe('what is no Redis', () => {
   });
 
   test('or is away: the bridge goes on without', async () => {
-    expect(await look(`redis://:${PASSWORD}@${HOST}:${await sparePort()}`)).toMatchObject({
+    expect(await look(`redis://:${PASSWORD}@${HOST}:${await freePort()}`)).toMatchObject({
       status: 'fail',
       found: expect.stringContaining('ECONNREFUSED'),
       advice: expect.stringMatching(/check that it runs.*\nUntil then everything is read from the database/),
     });
-    const away = `${HOST}:${await sparePort()}`;
+    const away = `${HOST}:${await freePort()}`;
     for (const redis of [
       { cluster: [away], password: PASSWORD },
       { sentinels: [away], name: 'shop', password: PASSWORD },
@@ -183,7 +183,7 @@ await describeOnRedis('doctor at a Redis', () => {
     });
 
     const node = await redisServer({
-      options: ['--cluster-enabled', 'yes', '--cluster-port', String(await sparePort())],
+      options: ['--cluster-enabled', 'yes', '--cluster-port', String(await freePort())],
     });
     expect(await look(node.url)).toMatchObject({
       status: 'fail',

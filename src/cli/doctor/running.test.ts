@@ -4,7 +4,8 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { NEWS, SHOP } from '../../../test/support/bridge.ts';
-import { appEntry, freePort, OTHER_APPS, startPatient, startRunning } from './doctor.fixture.ts';
+import { freePort } from '../../../test/support/free-port.ts';
+import { appEntry, OTHER_APPS, startPatient, startRunning } from './doctor.fixture.ts';
 
 const KEY = 'canary-k4Jx9QmZ2vLw7RtY';
 

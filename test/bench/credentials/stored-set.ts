@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { freePort, type Processes, rssMib, run, untilAnswers } from '../processes.ts';
+import { freePort } from '../../support/free-port.ts';
+import { type Processes, rssMib, run, untilAnswers } from '../processes.ts';
 import { type Server, startRedis } from '../servers/redis.ts';
 import { ADMIN_KEY, CALLER_KEY } from '../traffic.ts';
 import type { FillSettings } from './fill-main.ts';

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { freePort, type Processes, untilAnswers } from '../processes.ts';
+import { freePort } from '../../support/free-port.ts';
+import { type Processes, untilAnswers } from '../processes.ts';
 import { ADMIN_KEY, CALLER_KEY } from '../traffic.ts';
 import { appidOf, nameOf, PLATFORM, secretOf } from './accounts.ts';
 

@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { freePort } from '../../support/free-port.ts';
 import { openResp } from '../credentials/resp.ts';
-import { findProgram, freePort, type Processes } from '../processes.ts';
+import { findProgram, type Processes } from '../processes.ts';
 
 /** A process that answers. */
 export interface Server {

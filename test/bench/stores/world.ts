@@ -1,8 +1,9 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { freePort } from '../../support/free-port.ts';
 import { fill, startBridge, writeConfig } from '../credentials/stored-set.ts';
 import { DCLOUD_APPID, PLATFORM } from '../credentials/users.ts';
-import { freePort, type Processes, rssMib } from '../processes.ts';
+import { type Processes, rssMib } from '../processes.ts';
 import { type BenchPostgres, startPostgres } from '../servers/postgres.ts';
 import { startRedis } from '../servers/redis.ts';
 import { ADMIN_KEY, HEADERS, TOKEN } from '../traffic.ts';

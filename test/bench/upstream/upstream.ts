@@ -1,9 +1,10 @@
 import { createWriteStream, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { finished } from 'node:stream/promises';
+import { freePort } from '../../support/free-port.ts';
 import type { CertificateFiles } from '../certificate.ts';
 import type { Processes, Running } from '../processes.ts';
-import { findProgram, freePort, untilAnswers } from '../processes.ts';
+import { findProgram, untilAnswers } from '../processes.ts';
 import { HEADERS, LARGE_BYTES, LARGE_MIB, SMALL_GET, withToken } from '../traffic.ts';
 import { nginxUpstreamConfig } from './nginx.ts';
 

@@ -120,7 +120,9 @@ async function minted(name: string, app: App, exam: Examination): Promise<Outcom
     keyFormat: exam.settings().storage.keyFormat,
   });
   try {
-    const { value } = await authority.rotate({ app, kind: 'access-token' });
+    const {
+      credential: { value },
+    } = await authority.rotate({ app, kind: 'access-token' });
     exam.hide(value.reveal());
     const finding = ok(name, `is right: a new token was issued for ${app.appid} and stored`);
     return { finding, token: { value, from: 'platform' } };

@@ -6,7 +6,7 @@ import { kindOf, present } from './present.ts';
 export function rotateCredential(deps: HandlerDeps): Handler<'rotateCredential'> {
   return async ({ identity, body }) => {
     const ref = { app: appFor(deps, identity, body.appid), kind: kindOf(body.kind) };
-    await deps.authority.rotate(ref);
-    return { answer: present(await deps.authority.status(ref), deps.now()) };
+    const { outcome } = await deps.authority.rotate(ref);
+    return { answer: { ...present(await deps.authority.status(ref), deps.now()), outcome } };
   };
 }
