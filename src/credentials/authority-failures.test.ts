@@ -252,6 +252,8 @@ describe('a refusal that someone must mend', () => {
     const report = { fingerprint: first.value.fingerprint, errcode: 40001, observedBy: 'gateway' } as const;
     const outcome = await clock.settled(node.authority.report(ref, report));
     expect(outcome).toMatchObject({ outcome: 'kept', reason: expect.stringContaining('40243') });
+    expect(outcome.failure).toMatchObject({ code: 'CREDENTIAL_UNAVAILABLE', upstream: { errcode: 40243 } });
+    expect(outcome.failure?.retryAfterMs).toBeGreaterThan(0);
     expect(outcome.credential.value.reveal()).toBe(first.value.reveal());
     expect((await node.authority.get(ref)).value.reveal()).toBe(first.value.reveal());
     await clock.advance(2 * SECOND);

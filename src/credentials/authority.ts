@@ -176,9 +176,9 @@ export function createAuthority(deps: AuthorityDeps): Authority & {
         if (keptBecause !== undefined) return { ...kept(keptBecause), credential: next.credential };
         return { credential: next.credential, outcome: 'renewed', reason: undefined };
       } catch (error) {
-        const { code, message } = asBridgeError(error);
-        if (code !== 'CREDENTIAL_UNAVAILABLE' || !usable(held)) throw error;
-        return kept(message);
+        const failure = asBridgeError(error);
+        if (failure.code !== 'CREDENTIAL_UNAVAILABLE' || !usable(held)) throw error;
+        return { ...kept(failure.message), failure };
       }
     },
 

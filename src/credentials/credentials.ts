@@ -1,3 +1,4 @@
+import type { BridgeError } from '../base/errors.ts';
 import type { Secret } from '../base/secret.ts';
 import type { App, CredentialKind, UpstreamRequest } from '../platforms/platform.ts';
 import type { UpstreamAnswer } from '../platforms/upstream.ts';
@@ -47,6 +48,8 @@ export interface ReportOutcome {
    */
   readonly outcome: 'superseded' | 'renewed' | 'kept';
   readonly reason: string | undefined;
+  /** Given with `kept` when another was wanted and none could be had: why, and when it is tried again. */
+  readonly failure?: BridgeError;
 }
 
 /** What came of an operator's renewal. */

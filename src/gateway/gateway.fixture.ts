@@ -56,7 +56,7 @@ export interface TestAuthority extends Authority {
   token(app: App): string;
   readonly reports: RefusalReport[];
   /** What the next reports do instead of renewing. */
-  mode: 'renew' | 'keep' | 'fail' | 'hang' | 'store-away' | 'unavailable';
+  mode: 'renew' | 'keep' | 'fail' | 'hang' | 'store-away' | 'unavailable' | 'keep-unavailable';
   /** When set, `get` rejects with it. */
   failure: Error | undefined;
 }
@@ -92,15 +92,17 @@ export function createTestAuthority(clock: Clock = systemClock): TestAuthority {
         throw new BridgeError('STORE_UNAVAILABLE', 'the database failed: ECONNREFUSED', {
           hint: 'check that the server runs',
         });
-      if (authority.mode === 'unavailable')
-        throw new BridgeError('CREDENTIAL_UNAVAILABLE', 'no access-token for shop', {
-          ...{ hint: 'add 203.0.113.7 to the list', retryAfterMs: 5000 },
-          upstream: { errcode: 40164, errmsg: 'invalid ip' },
-        });
+      const unavailable = new BridgeError('CREDENTIAL_UNAVAILABLE', 'no access-token for shop', {
+        ...{ hint: 'add 203.0.113.7 to the list', retryAfterMs: 5000 },
+        upstream: { errcode: 40164, errmsg: 'invalid ip' },
+      });
+      if (authority.mode === 'unavailable') throw unavailable;
       if (authority.mode === 'hang') return new Promise(() => {});
       const credential = get(ref);
       if (credential.value.fingerprint !== report.fingerprint)
         return { credential, outcome: 'superseded', reason: undefined };
+      if (authority.mode === 'keep-unavailable')
+        return { credential, outcome: 'kept', reason: unavailable.message, failure: unavailable };
       if (authority.mode === 'keep') return { credential, outcome: 'kept', reason: 'the budget is used up' };
       return { credential: issue(ref), outcome: 'renewed', reason: undefined };
     },

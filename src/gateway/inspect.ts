@@ -124,7 +124,9 @@ async function repair(
   const about = { seqid: call.seqid, app: ref.app.name, fingerprint, errcode };
   try {
     const report = authority.report(ref, { fingerprint, errcode, observedBy: 'gateway' });
-    const { credential, outcome, reason } = await untilFault(call, report);
+    const { credential, outcome, reason, failure } = await untilFault(call, report);
+    // It lives on by its own time, but the platform has just refused it.
+    if (failure !== undefined) throw failure;
     log.info({ ...about, outcome, reason }, 'the platform refused a credential');
     if (outcome === 'kept' || credential.value.fingerprint === fingerprint) return undefined;
     return (await mayGoAgain(call)) ? credential : undefined;

@@ -148,19 +148,29 @@ describe('a refused credential', () => {
     expect(await post(gw, 'x')).toEqual({ status: 200, text: OK });
   });
 
-  test('that cannot be replaced because none is to be had is answered as a call without one would be', async () => {
-    const { gw, up } = await setup(refusing());
-    gw.authority.mode = 'unavailable';
-    const answer = await request(`${gw.url}/wxa/x`, { method: 'POST', body: 'x' });
-    expect(answer.statusCode).toBe(503);
-    expect(answer.headers['retry-after']).toBe('5');
-    expect(await answer.body.json()).toMatchObject({
-      ...{ errcode: 40164, error_type: 'SafeLinkError' },
-      errmsg: expect.stringContaining('add 203.0.113.7 to the list'),
-    });
-    expect(up.seen).toHaveLength(1);
-    expect(gw.records[0]).toMatchObject({ status: 503, failure: 'CREDENTIAL_UNAVAILABLE', replayed: false });
-  });
+  test.each([
+    ['has ended', 'unavailable'],
+    ['would have lived on', 'keep-unavailable'],
+  ] as const)(
+    'that %s and cannot be replaced because none is to be had is answered as a call without one would be',
+    async (_what, mode) => {
+      const { gw, up } = await setup(refusing());
+      gw.authority.mode = mode;
+      const answer = await request(`${gw.url}/wxa/x`, { method: 'POST', body: 'x' });
+      expect(answer.statusCode).toBe(503);
+      expect(answer.headers['retry-after']).toBe('5');
+      expect(await answer.body.json()).toMatchObject({
+        ...{ errcode: 40164, error_type: 'SafeLinkError' },
+        errmsg: expect.stringContaining('add 203.0.113.7 to the list'),
+      });
+      expect(up.seen).toHaveLength(1);
+      expect(gw.records[0]).toMatchObject({
+        status: 503,
+        failure: 'CREDENTIAL_UNAVAILABLE',
+        replayed: false,
+      });
+    },
+  );
 
   test('whose call could not be sent again anyway leaves the answer as it was, database or not', async () => {
     const settings = { replayMemoryBytes: 1_000_000 };

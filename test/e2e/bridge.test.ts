@@ -138,6 +138,27 @@ describe('POST /v1/credentials/report', () => {
     expect(current).not.toBe(fingerprintOf(refused));
   });
 
+  it('tells a caller why a refused token cannot be replaced, instead of the refusal', async () => {
+    running = await startTestBridge();
+    await json('/wxa/getwxadevinfo');
+    running.simulator.setAccount(SHOP.appid, { frozenSecret: true });
+    running.simulator.revoke(SHOP.appid);
+    for (let call = 0; call < 3; call += 1) {
+      const answer = await fetch(`${running.gateway}/wxa/getwxadevinfo`);
+      expect(answer.status).toBe(503);
+      expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0);
+      expect(await answer.json()).toMatchObject({
+        errcode: 40243,
+        errmsg: expect.stringContaining(`the secret of ${SHOP.appid} is frozen`),
+      });
+    }
+    expect(running.simulator.counters(SHOP.appid).stable.calls).toBe(2);
+
+    running.simulator.setAccount(SHOP.appid, { frozenSecret: false });
+    await createClient({ url: running.control }).rotateCredential({ appid: SHOP.appid });
+    expect(await json('/wxa/getwxadevinfo')).toMatchObject({ body: { errcode: 0 } });
+  });
+
   it('tells what is wrong with a report', async () => {
     running = await startTestBridge();
     const send = (body: unknown) =>
