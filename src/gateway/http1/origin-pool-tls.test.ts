@@ -1,13 +1,18 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import { buffer } from 'node:stream/consumers';
 import type { TLSSocket } from 'node:tls';
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { request } from 'undici';
 import { afterEach, expect, onTestFinished, test } from 'vitest';
+import { systemClock } from '../../base/clock.ts';
 import { startGateway } from '../gateway.fixture.ts';
 import { alternativeNames, createCertificate } from '../tls/certificate.ts';
 import { inPieces, sha256 } from '../wire.fixture.ts';
+import { createOriginPool } from './origin-pool.ts';
+import { createSweep } from './sweep.ts';
+import { TestExchange } from './test-exchange.fixture.ts';
 
 const DAY_MS = 86_400_000;
 
@@ -37,7 +42,8 @@ async function startTlsUpstream(hosts: readonly string[]): Promise<TlsUpstream> 
     (req, res) => {
       res.setHeader('content-type', 'application/octet-stream');
       if (req.url?.includes('/close')) res.setHeader('connection', 'close');
-      req.pipe(res);
+      if (req.url?.includes('/whole')) void buffer(req).then(body => res.end(body));
+      else req.pipe(res);
     },
   );
   server.on('secureConnection', (socket: TLSSocket) => {
@@ -107,3 +113,32 @@ test.each([
   expect(answer.statusCode).toBe(502);
   expect(await answer.body.json()).toMatchObject({ errmsg: expect.stringContaining(code) });
 });
+
+test('a connection that was held back at the end of an answer carries the next one', async () => {
+  const up = await startTlsUpstream(['localhost']);
+  const pool = createOriginPool(
+    `https://localhost:${up.port}`,
+    {
+      clock: systemClock,
+      sweep: createSweep(systemClock),
+      readBuffer: Buffer.alloc(65_536),
+      maxConnections: () => 1,
+    },
+    { ca: up.certificate, servername: 'localhost' },
+  );
+  onTestFinished(() => pool.close());
+  // What has been decrypted comes on although the first pieces held it back: several records in one read.
+  const body = randomBytes(60_000);
+  for (let turn = 0; turn < 20; turn += 1) {
+    const exchange = new TestExchange({ method: 'POST', target: '/whole', body });
+    exchange.flows = turn % 2 === 1;
+    pool.dispatch(exchange);
+    // Only who held it back lets it go on.
+    const goesOn = setInterval(() => !exchange.flows && !exchange.over && exchange.carrier?.resume(), 5);
+    await exchange.settled;
+    clearInterval(goesOn);
+    expect(exchange.error).toBeUndefined();
+    expect(sha256(exchange.body)).toBe(sha256(body));
+  }
+  expect(up.connections).toHaveLength(1);
+}, 10_000);

@@ -83,6 +83,8 @@ export class UpstreamConnection implements Timed, ExchangeCarrier {
   #upload: Upload | undefined;
   /** Whether any byte of the answer has come. */
   #began = false;
+  /** Whether the socket was told to stop reading. */
+  #held = false;
   #head: ResponseHead | undefined;
   #decoder: BodyDecoder | undefined;
   readonly #memory: ReadMemory;
@@ -113,6 +115,7 @@ export class UpstreamConnection implements Timed, ExchangeCarrier {
   }
 
   resume(): void {
+    this.#held = false;
     this.#socket.resume();
   }
 
@@ -203,7 +206,9 @@ export class UpstreamConnection implements Timed, ExchangeCarrier {
     }
     this.#began = true;
     try {
-      return this.#readAnswer(exchange, bytes);
+      const flows = this.#readAnswer(exchange, bytes);
+      if (!flows) this.#held = true;
+      return flows;
     } catch (error) {
       this.breakOff(error instanceof Error ? error : new TypeError('not an error was thrown'));
       return false;
@@ -251,6 +256,8 @@ export class UpstreamConnection implements Timed, ExchangeCarrier {
     this.#head = undefined;
     this.#decoder = undefined;
     this.#memory.reset();
+    // Under TLS what had been decrypted came on after the socket was told to stop, to the answer's very end.
+    if (reusable && this.#held) this.resume();
     if (reusable) this.#keeper.onFree(this, fields.idleSeconds);
     else this.#discard();
     exchange.onEnd();
