@@ -30,6 +30,8 @@ export interface CredentialMemory {
   remember(held: Held): Held;
   /** Forgets a value that was removed. */
   forget(ref: CredentialRef): void;
+  /** Epoch of the newest value known; 0 when none is. */
+  epoch(ref: CredentialRef): number;
   /** True at most once a second for each credential: whether its renewal may be tried from here. */
   mayNudge(ref: CredentialRef): boolean;
 }
@@ -196,6 +198,7 @@ export function createMemory({ vault, flights, clock, log, changes }: MemoryDeps
     },
     remember: held => remember(held),
     forget: ref => drop(credentialName(ref)),
+    epoch: ref => memory.get(credentialName(ref))?.held.credential.epoch ?? 0,
     mayNudge(ref) {
       const known = memory.get(credentialName(ref));
       if (known === undefined || isRecent(known.nudgedAt)) return false;

@@ -172,7 +172,10 @@ export function createUserRows({ store, keyFormat, clock }: UserRowDeps): UserRo
     write: (ref, next) =>
       inTurn(memoryName(ref), async () => {
         for (let tried = 0; tried < WRITE_TRIES; tried += 1) {
+          const knownEpoch = remembered.get(memoryName(ref))?.epoch ?? 0;
           const { row: current, storedEpoch, epoch } = await fromStore(ref);
+          // Removed since: epochs begin anew, and what is known of before would pass for newer than what follows.
+          if (epoch < knownEpoch) forget(memoryName(ref));
           const row = next(current);
           if (row === undefined) return;
           const { id } = storedKeys(ref, keyFormat);

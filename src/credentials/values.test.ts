@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import type { Node } from '../../test/support/world.ts';
 import type { CredentialRef } from './credentials.ts';
 import { APPS, asked, HOUR, MINUTE, userRef, userWorld } from './users.fixture.ts';
 
@@ -292,3 +293,24 @@ test('a get at any moment around the end never fails and never serves what has e
     await clock.advance(Math.max(1, ahead > 4000 ? ahead - 3000 + (moment % 97) * 41 : 700));
   }
 });
+
+test.each([
+  ['session-key', 'session_key'],
+  ['access-token', 'access_token'],
+] as const)(
+  'a %s that is set again in the moment in which another process removed it is not taken for an older one',
+  async (kind, field) => {
+    const { first, nodes, clock } = await userWorld();
+    const [second] = await nodes(1);
+    if (second === undefined) throw new Error('no node');
+    const app = APPS['weixin-mp'];
+    const key = kind === 'session-key' ? userRef(app, kind, 'oUser') : { app, kind };
+    const set = (on: Node, value: string): Promise<void> =>
+      clock.settled(on.values.set(key, { [field]: value }, Number.POSITIVE_INFINITY));
+    await set(first, 'one');
+    await set(second, 'two');
+    await clock.settled(first.values.remove(key));
+    await set(second, 'three');
+    expect(await clock.settled(second.values.get(key))).toMatchObject({ value: { [field]: 'three' } });
+  },
+);
