@@ -6,7 +6,7 @@ import type { IssuePlan } from '../platforms/platform.ts';
 import { platformOf } from '../platforms/platforms.ts';
 import type { Store } from '../stores/store.ts';
 import { type Budgets, createBudgets } from './budget.ts';
-import type { Authority, Credential, CredentialRef, ReportOutcome, ValueObject } from './credentials.ts';
+import type { Authority, CredentialRef, ReportOutcome, Rotation, ValueObject } from './credentials.ts';
 import { createForeignRefreshes } from './early-ends.ts';
 import type { Exchange } from './exchange.ts';
 import { createFailures } from './failures.ts';
@@ -51,24 +51,14 @@ export interface AppValues {
   anew(ref: CredentialRef): Promise<void>;
 }
 
-/** What came of having a value end at the platform. */
-export interface Retirement {
-  /** What is held now. */
-  readonly credential: Credential;
-  /**
-   * `replaced`: by this asking. `already`: another process had replaced it, and no overlap keeps it alive.
-   * `kept`: the platform gave the same value again.
-   */
-  readonly outcome: 'replaced' | 'already' | 'kept';
-}
-
 /**
  * Has one value, named by its fingerprint, end at the platform: forced where the platform can, from the
  * operator's share. Asking again for the same value, anywhere, replaces nothing more. A value that was merely
- * renewed since lives on in its overlap, so what came after it is replaced too. Throws BridgeError
- * BUDGET_EXHAUSTED, with `retryAfterMs` where only the spacing forbids it.
+ * renewed since lives on in its overlap, so what came after it is replaced too, and `already`
+ * says that no overlap keeps it alive. Throws BridgeError BUDGET_EXHAUSTED, with `retryAfterMs` where only the
+ * spacing forbids it.
  */
-export type Retire = (ref: CredentialRef, fingerprint: string) => Promise<Retirement>;
+export type Retire = (ref: CredentialRef, fingerprint: string) => Promise<Rotation>;
 
 /** How often a write from outside is tried over other writers of the same credential. */
 const WRITE_TRIES = 20;

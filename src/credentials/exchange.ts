@@ -86,7 +86,8 @@ function isBusy(answer: UpstreamAnswer): boolean {
   return !answer.ok && answer.refusal.rule.class === 'busy';
 }
 
-function isPassing(error: unknown): boolean {
+/** Whether the platform did not answer, which passes. */
+export function isPassing(error: unknown): boolean {
   return (
     error instanceof BridgeError &&
     (error.code === 'UPSTREAM_UNREACHABLE' || error.code === 'UPSTREAM_TIMEOUT')

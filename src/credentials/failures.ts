@@ -82,7 +82,7 @@ export function createFailures({ store, log, now, random }: FailureDeps): Failur
         errcode: last.errcode,
         failures: last.failures,
       };
-      if (stops(last)) log.warn(fields, 'alarm over: the platform issues this credential again');
+      if (stops(last.errorClass)) log.warn(fields, 'alarm over: the platform issues this credential again');
       else log.info(fields, 'the platform issues this credential again');
     },
   };
@@ -170,7 +170,7 @@ function unavailable(ref: CredentialRef, failure: FailureRow, now: number, cause
 }
 
 /** Whether nothing changes until someone acts. */
-function stops({ errorClass }: FailureRow): boolean {
+export function stops(errorClass: string): boolean {
   return errorClass === 'address' || errorClass === 'configuration';
 }
 
@@ -188,7 +188,7 @@ function raise(log: Log, ref: CredentialRef, row: FailureRow, last: FailureRow |
     failures: row.failures,
     retryAt: new Date(row.retryAt).toISOString(),
   };
-  if (stops(row) && last?.errcode !== row.errcode)
+  if (stops(row.errorClass) && last?.errcode !== row.errcode)
     log.error(fields, 'alarm: the platform refuses to issue a credential until someone acts');
   else log.warn(fields, 'a credential could not be issued');
 }

@@ -1,16 +1,12 @@
-import { asBridgeError, type ErrorCode } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { App, CredentialKind, ErrorClass } from '../platforms/platform.ts';
 import { platformOf } from '../platforms/platforms.ts';
 import type { UpstreamRefusal } from '../platforms/upstream.ts';
-import type { Exchange, Exchanged, ExchangeRequest } from './exchange.ts';
-import { hintFor } from './failures.ts';
+import { type Exchange, type Exchanged, type ExchangeRequest, isPassing } from './exchange.ts';
+import { hintFor, stops } from './failures.ts';
 
 /** Classes of failures that strike all users of an app, whatever a user sent. */
 const FAULTS = ['address', 'configuration', 'quota', 'busy'] as const satisfies readonly ErrorClass[];
-
-/** What tells that the platform did not answer. */
-const AWAY: ReadonlySet<ErrorCode> = new Set(['UPSTREAM_UNREACHABLE', 'UPSTREAM_TIMEOUT']);
 
 /** Why the users of an app get no credentials. */
 export type UserFault = (typeof FAULTS)[number];
@@ -44,7 +40,7 @@ export function createUserExchange(deps: {
     const fault = faultOf(refusal.rule.class);
     if (fault === undefined) return;
     onFailure?.({ app, kind, class: fault });
-    if (fault !== 'address' && fault !== 'configuration') return;
+    if (!stops(fault)) return;
     const name = nameOf(app, kind);
     if (alarmed.get(name) === refusal.errcode) return;
     alarmed.set(name, refusal.errcode);
@@ -77,7 +73,7 @@ export function createUserExchange(deps: {
       return exchanged;
     } catch (error) {
       // A lease that was lost, or a store that is away, is not the platform's doing.
-      if (AWAY.has(asBridgeError(error).code)) onFailure?.({ app, kind, class: 'busy' });
+      if (isPassing(error)) onFailure?.({ app, kind, class: 'busy' });
       throw error;
     }
   };

@@ -5,6 +5,7 @@ import { onTestFinished } from 'vitest';
 import { Secret } from '../../src/base/secret.ts';
 import { type Simulator, startSimulator } from '../../src/simulator/index.ts';
 import { createSealer, type Sealer } from '../../src/stores/sealing.ts';
+import { APPS, DCLOUD } from '../support/platform-apps.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 import type { Backend, BackendOptions } from './backends.ts';
 import { callersOf, type Hide, type Keys, makeKeys } from './callers.ts';
@@ -14,18 +15,7 @@ import { createHttp, type Http } from './http.ts';
 import { createPlanted, type Planted } from './planted.ts';
 import { createProcesses, type Processes, type Running } from './processes.ts';
 
-/** The DCloud appid of the apps that work. */
-export const DCLOUD = '__UNI__SHOP01';
-
-/** One app of every platform, all of which work. */
-export const APPS = [
-  { name: 'shop', platform: 'weixin-mp', type: 'mp', appid: 'wx00000000000000a1' },
-  { name: 'news', platform: 'weixin-h5', type: 'oa', appid: 'wx00000000000000b2' },
-  { name: 'site', platform: 'weixin-web', type: 'web', appid: 'wx00000000000000c3' },
-  { name: 'phone', platform: 'weixin-app', type: 'app', appid: 'wx00000000000000d4' },
-  { name: 'qshop', platform: 'qq-mp', type: 'qq-mp', appid: '1110000005' },
-  { name: 'qphone', platform: 'qq-app', type: 'qq-app', appid: '1110000006' },
-] as const;
+export { APPS, DCLOUD };
 
 /** The caller that the follower is, at the bridge that it follows. */
 export const STAGING = {

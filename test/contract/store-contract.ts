@@ -1,4 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { callRow } from '../../src/stores/call-row.fixture.ts';
+import { foreignRow } from '../../src/stores/foreign-row.ts';
 import type {
   CallCursor,
   CallRow,
@@ -63,31 +65,12 @@ function failureOf(id: string, change: Partial<FailureRow> = {}): FailureRow {
 }
 
 function callOf(number: number, change: Partial<CallRow> = {}): CallRow {
-  return {
-    seqid: `69a3b9c0-${String(number).padStart(16, '0')}`,
-    startedAt: START + number,
-    durationMs: 23,
-    upstreamMs: 20,
-    sends: 1,
-    method: 'POST',
-    path: '/wxa/msg_sec_check',
-    remoteAddress: '::ffff:10.0.0.1',
-    caller: 'orders',
-    platform: 'weixin-mp',
-    app: 'shop',
-    appid: 'wx01',
-    injected: true,
-    credential: '0123456789abcdef',
-    status: 200,
-    errcode: 0,
-    rid: undefined,
-    failure: undefined,
-    replayed: false,
-    requestBytes: 512,
-    answerBytes: 128,
-    end: 'whole',
+  return callRow({
+    ...{ seqid: `69a3b9c0-${String(number).padStart(16, '0')}`, startedAt: START + number },
+    ...{ method: 'POST', path: '/wxa/msg_sec_check', remoteAddress: '::ffff:10.0.0.1' },
+    ...{ requestBytes: 512, answerBytes: 128 },
     ...change,
-  };
+  });
 }
 
 function usageOf(change: Partial<UsageRow> = {}): UsageRow {
@@ -160,16 +143,7 @@ export function storeContract(
       });
 
       test('a row without any of our own columns comes back too', async () => {
-        const row = rowOf('bare', {
-          platform: undefined,
-          appid: undefined,
-          kind: undefined,
-          epoch: 0,
-          issuedAt: undefined,
-          renewAt: undefined,
-          background: false,
-          fingerprint: undefined,
-        });
+        const row = foreignRow('bare', '{"access_token":"T"}', START + 7_200_000);
         expect(await store.credentials.commit(row, 0)).toBe(true);
         expect(await store.credentials.get('bare')).toEqual(row);
       });

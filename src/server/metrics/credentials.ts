@@ -24,6 +24,16 @@ const REPORT_OUTCOMES: readonly (ReportOutcome['outcome'] | 'failed')[] = [
   'failed',
 ];
 
+/** How often each of some things happened, by a name for each. */
+type Tallies<Thing> = Map<string, Thing & { count: number }>;
+
+/** Counts one more. */
+function tally<Thing>(tallies: Tallies<Thing>, name: string, thing: Thing): void {
+  const entry = tallies.get(name);
+  if (entry === undefined) tallies.set(name, { ...thing, count: 1 });
+  else entry.count += 1;
+}
+
 /** Counts what the authority does. */
 export interface CredentialCounts {
   onEvent(event: AuthorityEvent): void;
@@ -36,14 +46,13 @@ export interface CredentialCounts {
 
 export function createCredentialCounts(initial: Names): CredentialCounts {
   let names = initial;
-  const issues = new Map<string, { app: string; kind: CredentialKind; result: IssueResult; count: number }>();
+  const issues: Tallies<{ app: string; kind: CredentialKind; result: IssueResult }> = new Map();
   const reports = new Map<string, { by: string; outcome: string; count: number }>(
     REPORTERS.flatMap(by => REPORT_OUTCOMES.map(outcome => [`${by} ${outcome}`, { by, outcome, count: 0 }])),
   );
 
-  const earlyEnds = new Map<string, { app: string; kind: CredentialKind; count: number }>();
-
-  const userFailures = new Map<string, { app: string; kind: CredentialKind; class: string; count: number }>();
+  const earlyEnds: Tallies<{ app: string; kind: CredentialKind }> = new Map();
+  const userFailures: Tallies<{ app: string; kind: CredentialKind; class: string }> = new Map();
 
   const countReport = (by: RefusalReport['observedBy'], outcome: (typeof REPORT_OUTCOMES)[number]): void => {
     const entry = reports.get(`${by} ${outcome}`);
@@ -55,24 +64,15 @@ export function createCredentialCounts(initial: Names): CredentialCounts {
       if (type === 'superseded') return;
       const app = names.apps.has(ref.app.name) ? ref.app.name : OTHER;
       if (type === 'ended-early') {
-        const name = `${app} ${ref.kind}`;
-        const ended = earlyEnds.get(name) ?? { app, kind: ref.kind, count: 0 };
-        ended.count += 1;
-        earlyEnds.set(name, ended);
+        tally(earlyEnds, `${app} ${ref.kind}`, { app, kind: ref.kind });
         return;
       }
       const result = RESULTS[type];
-      const key = `${app} ${ref.kind} ${result}`;
-      const entry = issues.get(key) ?? { app, kind: ref.kind, result, count: 0 };
-      entry.count += 1;
-      issues.set(key, entry);
+      tally(issues, `${app} ${ref.kind} ${result}`, { app, kind: ref.kind, result });
     },
     onUserFailure({ app: { name }, kind, class: fault }) {
       const app = names.apps.has(name) ? name : OTHER;
-      const key = `${app} ${kind} ${fault}`;
-      const failed = userFailures.get(key) ?? { app, kind, class: fault, count: 0 };
-      failed.count += 1;
-      userFailures.set(key, failed);
+      tally(userFailures, `${app} ${kind} ${fault}`, { app, kind, class: fault });
     },
     counting: authority => ({
       ...authority,
